@@ -1,0 +1,21 @@
+import type { FastifyInstance } from "fastify";
+import type { Registry } from "prom-client";
+
+/** What probes and scrapers ask of every role. */
+export function addAdminRoutes(
+  app: FastifyInstance,
+  deps: { readonly isReady: () => Promise<boolean>; readonly registry: Registry },
+): void {
+  /** The process lives. */
+  app.get("/health", (_request, reply) => reply.send({ status: "ok" }));
+
+  /** It can answer: its model is loaded, its peers answer, it does not drain. */
+  app.get("/ready", async (_request, reply) => {
+    const isReady = await deps.isReady();
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? "ready" : "not ready" });
+  });
+
+  app.get("/metrics", async (_request, reply) => {
+    return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
+  });
+}

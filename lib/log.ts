@@ -1,0 +1,34 @@
+import { type Logger, pino } from "pino";
+import type { MeshError } from "./errors.js";
+
+export type Log = Logger;
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Headers and settings that must never be printed, should one reach a log line. */
+const secretPaths = ["authorization", "cookie", "password", "secret", "token"].flatMap((name) => [
+  name,
+  `*.${name}`,
+]);
+
+/** JSON lines on stdout, written without blocking the event loop; `flush` before the process ends. */
+export function createLog(level: LogLevel): Log {
+  const destination = pino.destination({ fd: 1, sync: false });
+  return pino(
+    {
+      level,
+      base: null,
+      messageKey: "message",
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: secretPaths, censor: "[secret]" },
+    },
+    destination,
+  );
+}
+
+/** Why a fault happened, for the log only: a bug's stack never reaches a caller. */
+export function causeOf(error: MeshError): unknown {
+  return error.cause instanceof Error ? error.cause.stack : error.cause;
+}

@@ -1,0 +1,74 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { createServer, type Socket } from "node:net";
+import type { Release } from "./defer.js";
+
+/** Takes over a connection that has been accepted. */
+export interface Acceptor {
+  accept(socket: Socket): void;
+}
+
+/** Hands accepted connections to a server of node:http that never listens itself. */
+export function acceptHttp1(server: Server): Acceptor {
+  // Only a server that listens tracks its connections, which its timeouts and its `close*Connections` need.
+  server.emit("listening");
+  return { accept: (socket) => void server.emit("connection", socket) };
+}
+
+/** Every HTTP/2 client sends this first (RFC 9113, 3.4). */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/** Connections that stay silent for so long are closed before they have a protocol. */
+const firstBytesMsMax = 10_000;
+
+/** Listens once and hands each connection to HTTP/1.1 or HTTP/2, by its first bytes. Returns the port. */
+export async function listenOnOnePort(
+  options: {
+    readonly host: string;
+    readonly port: number;
+    readonly http1: Acceptor;
+    readonly http2: Acceptor;
+  },
+  defer: (release: Release) => void,
+): Promise<number> {
+  const undecided = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    undecided.add(socket);
+    const forget = (): void => void undecided.delete(socket);
+    socket.once("close", forget);
+    socket.on("error", () => socket.destroy());
+    socket.setTimeout(firstBytesMsMax, () => socket.destroy());
+    whenDecided(socket, (isHttp2) => {
+      forget();
+      socket.setTimeout(0);
+      (isHttp2 ? options.http2 : options.http1).accept(socket);
+    });
+  });
+  server.listen(options.port, options.host);
+  await once(server, "listening");
+  defer(() => {
+    server.close();
+    for (const socket of undecided) socket.destroy();
+  });
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : options.port;
+}
+
+/** Reads until the bytes differ from the preface or complete it, then puts them back. */
+function whenDecided(socket: Socket, decide: (isHttp2: boolean) => void): void {
+  const chunks: Buffer[] = [];
+  const onReadable = (): void => {
+    const chunk: unknown = socket.read();
+    if (!Buffer.isBuffer(chunk)) return;
+    chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    const length = Math.min(bytes.length, preface.length);
+    const matches = bytes.subarray(0, length).equals(preface.subarray(0, length));
+    if (matches && length < preface.length) return;
+    socket.off("readable", onReadable);
+    socket.removeAllListeners("timeout");
+    socket.unshift(bytes);
+    decide(matches);
+  };
+  socket.on("readable", onReadable);
+}

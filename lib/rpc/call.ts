@@ -1,0 +1,108 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { Context } from "@opentelemetry/api";
+
+/** What travels with a request through every service, whatever carried it here. */
+export interface CallContext {
+  /** Aborted when the caller left or the deadline passed; its reason is a MeshError. */
+  readonly signal: AbortSignal;
+  /** When the answer is no longer wanted, in `Clock.nowMs`. */
+  readonly deadlineAtMs: number;
+  /** The span of the caller; new spans become its children. */
+  readonly trace: Context;
+  /** Names the request in logs, errors and answers. */
+  readonly requestId: string;
+  /** Address of whoever opened the connection. */
+  readonly clientIp: string;
+}
+
+/** How a service answers one method; `(request, context) => response`, with streams as async iterables. */
+export type Handler<M extends DescMethod> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (
+        request: MessageShape<I>,
+        context: CallContext,
+      ) => Promise<MessageInitShape<O>> | MessageInitShape<O>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+      : M extends DescMethodClientStreaming<infer I, infer O>
+        ? (
+            requests: AsyncIterable<MessageShape<I>>,
+            context: CallContext,
+          ) => Promise<MessageInitShape<O>>
+        : M extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (
+              requests: AsyncIterable<MessageShape<I>>,
+              context: CallContext,
+            ) => AsyncIterable<MessageInitShape<O>>
+          : never;
+
+export type Handlers<S extends DescService> = {
+  readonly [K in keyof S["method"]]: Handler<S["method"][K]>;
+};
+
+/** A contract and who answers it. Servers take these and know no service by name. */
+export interface Binding {
+  readonly service: DescService;
+  /** By `DescMethod.localName`; `bind` has checked them against the contract. */
+  readonly handlers: Readonly<Record<string, AnyHandler>>;
+}
+
+/** A handler after `bind`: servers pass messages through without knowing their types. */
+export type AnyHandler = (request: unknown, context: CallContext) => unknown;
+
+/** Pairs a contract with handlers of exactly its types. */
+export function bind<S extends DescService>(service: S, handlers: Handlers<S>): Binding {
+  // The mapped type above is stricter than the record that servers index by name.
+  return { service, handlers: handlers as unknown as Readonly<Record<string, AnyHandler>> };
+}
+
+/** The unary methods of a service as functions; the wire, if there is one, is behind them. */
+export type Client<S extends DescService> = {
+  readonly [K in keyof S["method"] as S["method"][K] extends DescMethodUnary
+    ? K
+    : never]: S["method"][K] extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageInitShape<I>, context: CallContext) => Promise<MessageShape<O>>
+    : never;
+};
+
+/** One method of a client, before `createClient` gives it its types. */
+export type UnaryCall = (
+  request: MessageInitShape<DescMessage>,
+  context: CallContext,
+) => Promise<MessageShape<DescMessage>>;
+
+/** A client that makes each call with what `callOf` returns for its method. */
+export function createClient<S extends DescService>(
+  service: S,
+  callOf: (method: DescMethod) => UnaryCall,
+): Client<S> {
+  const calls = service.methods
+    .filter((method) => method.methodKind === "unary")
+    .map((method) => [method.localName, callOf(method)]);
+  // One function for each unary method, which is what Client<S> says.
+  return Object.fromEntries(calls) as Client<S>;
+}
+
+/** How a caller gets to a service, wherever it runs. */
+export interface Channel {
+  client<S extends DescService>(service: S): Client<S>;
+}
+
+/** `package.Service/Method`, as OpenTelemetry's `rpc.method` wants it. */
+export function fullName(method: DescMethod): string {
+  return `${method.parent.typeName}/${method.name}`;
+}
+
+export function isStream(method: DescMethod): boolean {
+  return method.methodKind !== "unary";
+}

@@ -1,0 +1,76 @@
+import { toMeshError } from "../errors.js";
+import {
+  type ActiveCall,
+  beginCall,
+  type CallInfo,
+  type Interceptor,
+} from "../interceptors/interceptor.js";
+import type { CallContext } from "./call.js";
+
+/** Runs one call that answers once, inside its interceptors. Rejects with a MeshError, at the deadline at the latest. */
+export async function dispatchUnary<T>(
+  call: {
+    readonly interceptors: readonly Interceptor[];
+    readonly info: CallInfo;
+    readonly context: CallContext;
+  },
+  handle: (context: CallContext) => Promise<T> | T,
+): Promise<T> {
+  const active = beginCall(call.interceptors, call.info, call.context);
+  try {
+    const response = await untilAborted(handle(active.context), active.context.signal);
+    active.end();
+    return response;
+  } catch (thrown) {
+    throw endWith(active, thrown);
+  }
+}
+
+/** Runs one call that answers with a stream. The call ends when the stream does: completed, failed or left. */
+export async function* dispatchStream<T>(
+  call: {
+    readonly interceptors: readonly Interceptor[];
+    readonly info: CallInfo;
+    readonly context: CallContext;
+  },
+  handle: (context: CallContext) => AsyncIterable<T>,
+): AsyncGenerator<T> {
+  const active = beginCall(call.interceptors, call.info, call.context);
+  const { signal } = active.context;
+  const messages = handle(active.context)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await untilAborted(messages.next(), signal);
+      if (done === true) break;
+      yield value;
+    }
+    active.end();
+  } catch (thrown) {
+    throw endWith(active, thrown);
+  } finally {
+    // Reached without `end` when the reader went away; the handler may still be waiting for its source.
+    active.end();
+    void messages.return?.()?.catch(() => undefined);
+  }
+}
+
+function endWith(active: ActiveCall, thrown: unknown): Error {
+  const error = toMeshError(thrown);
+  active.end(error);
+  return error;
+}
+
+/** A handler that does not watch its signal must not hold the caller past the deadline. */
+function untilAborted<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> | T {
+  if (!(work instanceof Promise)) return work;
+  if (signal.aborted) {
+    // The work goes on without an audience; its failure has nobody to tell.
+    work.catch(() => undefined);
+    throw signal.reason;
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { packageRoot } from "../../lib/package-root.js";
+
+export type MeshKind = "one" | "four";
+export type InternalRole = "tokenizer" | "inference" | "ratelimit";
+
+/** One process of the mesh. */
+export interface RoleProcess {
+  readonly pid: number;
+  readonly port: number;
+  readonly url: string;
+  /** The exit code; null after a signal. */
+  readonly exited: Promise<number | null>;
+  /** SIGTERM, and SIGKILL when that does not end it in time. */
+  stop(): Promise<void>;
+}
+
+export interface Mesh {
+  /** The public address. */
+  readonly url: string;
+  readonly gateway: RoleProcess;
+  /** The internal services that have a process of their own. */
+  readonly roles: Readonly<Partial<Record<InternalRole, RoleProcess>>>;
+  stop(): Promise<void>;
+}
+
+const main = join(packageRoot, "dist/services/main.js");
+const readyMsMax = 60_000;
+const stopMsMax = 30_000;
+const internalRoles = ["tokenizer", "inference", "ratelimit"] as const;
+
+/** The whole mesh as real processes on free ports of this machine: one, or one for each service. */
+export async function startMesh(kind: MeshKind, env: NodeJS.ProcessEnv = {}): Promise<Mesh> {
+  const roles: Partial<Record<InternalRole, RoleProcess>> = {};
+  const started: RoleProcess[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((process) => process.stop()));
+  };
+  try {
+    const addresses: NodeJS.ProcessEnv = {};
+    if (kind === "four") {
+      const processes = await Promise.all(internalRoles.map((role) => startRole(role, env)));
+      started.push(...processes);
+      for (const [index, role] of internalRoles.entries()) {
+        const process = processes[index] as RoleProcess;
+        roles[role] = process;
+        addresses[`${role.toUpperCase()}_ADDRESS`] = `127.0.0.1:${process.port}`;
+      }
+    }
+    const port = await freePort();
+    const args = kind === "one" ? ["serve"] : ["serve", "gateway"];
+    const gateway = await startProcess(args, port, { ...addresses, ...env, PORT: String(port) });
+    started.push(gateway);
+    return { url: gateway.url, gateway, roles, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** One internal service, on the port that `env` names or on a free one. */
+export async function startRole(
+  role: InternalRole,
+  env: NodeJS.ProcessEnv = {},
+): Promise<RoleProcess> {
+  const name = `${role.toUpperCase()}_PORT`;
+  const port = Number(env[name] ?? (await freePort()));
+  return await startProcess(["serve", role], port, { ...env, [name]: String(port) });
+}
+
+async function startProcess(
+  args: readonly string[],
+  port: number,
+  env: NodeJS.ProcessEnv,
+): Promise<RoleProcess> {
+  const child = spawn(process.execPath, ["--enable-source-maps", main, ...args], {
+    env: { ...process.env, LOG_LEVEL: "warn", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => output.push(String(chunk)));
+  }
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async (): Promise<void> => {
+    await stopProcess(child, exited);
+    // Node warns there of leaks and misuse, which no test should cause.
+    const warning = output.find((text) => /Warning:/.test(text));
+    if (warning !== undefined) throw new Error(`${args.join(" ")} warned: ${warning}`);
+  };
+  try {
+    await untilReady(url, child);
+  } catch (error) {
+    await stop();
+    throw new Error(`${args.join(" ")}: ${String(error)}\n${output.join("")}`);
+  }
+  return { pid: child.pid ?? 0, port, url, exited, stop };
+}
+
+/** A gateway is ready when its peers are; the others when they listen and their model is loaded. */
+async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  const deadline = Date.now() + readyMsMax;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`ended with code ${child.exitCode}`);
+    if (Date.now() > deadline) throw new Error("not ready in time");
+    try {
+      const signal = AbortSignal.timeout(2_000);
+      if ((await fetch(`${url}/ready`, { signal })).status === 200) return;
+    } catch {
+      // It does not listen yet.
+    }
+    await sleep(50);
+  }
+}
+
+async function stopProcess(child: ChildProcess, exited: Promise<number | null>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const inTime = await Promise.race([
+    exited.then(() => true),
+    sleep(stopMsMax, false, { ref: false }),
+  ]);
+  if (inTime) return;
+  child.kill("SIGKILL");
+  await exited;
+  throw new Error(`process ${child.pid} did not end within ${stopMsMax} ms of SIGTERM`);
+}
+
+/** A port that nobody listens on right now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
