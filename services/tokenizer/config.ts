@@ -1,0 +1,32 @@
+import { type ConfigOf, flag, integer } from "../../lib/config.js";
+import { modelSchema } from "../../lib/model-config.js";
+
+export const tokenizerSchema = {
+  port: {
+    env: "TOKENIZER_PORT",
+    doc: "port of this service when it has a process of its own",
+    parse: integer({ min: 0, max: 65_535 }),
+    fallback: 50_051,
+  },
+  ...modelSchema,
+  truncate: {
+    env: "TRUNCATE",
+    doc: "whether a text over the model's token limit is cut, when the request does not say",
+    parse: flag(),
+    fallback: true,
+  },
+  callTextsMax: {
+    env: "TOKENIZER_CALL_TEXTS_MAX",
+    doc: "texts of one call",
+    parse: integer({ min: 1, max: 65_536 }),
+    fallback: 2_048,
+  },
+  waitingTextsMax: {
+    env: "TOKENIZER_WAITING_TEXTS_MAX",
+    doc: "texts that wait at once, at which calls are refused as overload",
+    parse: integer({ min: 1, max: 65_536 }),
+    fallback: 4_096,
+  },
+} as const;
+
+export type TokenizerConfig = ConfigOf<typeof tokenizerSchema>;
