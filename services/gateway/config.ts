@@ -1,0 +1,72 @@
+import { type ConfigOf, flag, integer, list, text } from "../../lib/config.js";
+
+export const gatewaySchema = {
+  port: {
+    env: "PORT",
+    doc: "the public port: HTTP/1.1 and cleartext HTTP/2",
+    parse: integer({ min: 0, max: 65_535 }),
+    fallback: 8_080,
+  },
+  isPublicAllowed: {
+    env: "ALLOW_PUBLIC_WITHOUT_AUTHENTICATION",
+    doc: "serve an address other than loopback although nobody has to authenticate",
+    parse: flag(),
+    fallback: false,
+  },
+  tokenizerAddress: {
+    env: "TOKENIZER_ADDRESS",
+    doc: "gRPC target of the tokenizer; unset: in this process, or 127.0.0.1:50051 for a gateway alone",
+    parse: text(),
+    fallback: undefined,
+  },
+  inferenceAddress: {
+    env: "INFERENCE_ADDRESS",
+    doc: "gRPC target of inference; unset: in this process, or 127.0.0.1:50052 for a gateway alone",
+    parse: text(),
+    fallback: undefined,
+  },
+  ratelimitAddress: {
+    env: "RATELIMIT_ADDRESS",
+    doc: "gRPC target of ratelimit; unset: in this process, or 127.0.0.1:50053 for a gateway alone",
+    parse: text(),
+    fallback: undefined,
+  },
+  bodyBytesMax: {
+    env: "BODY_BYTES_MAX",
+    doc: "bytes of one request body or message",
+    parse: integer({ min: 1_024, max: 1 << 30 }),
+    fallback: 2_000_000,
+  },
+  nativeInputsMax: {
+    env: "CLIENT_BATCH_MAX",
+    doc: "inputs of one request on the routes of text-embeddings-inference",
+    parse: integer({ min: 1, max: 2_048 }),
+    fallback: 32,
+  },
+  inputsMax: {
+    env: "INPUTS_MAX",
+    doc: "inputs of one request on OpenAI's routes and of one Embed call",
+    parse: integer({ min: 1, max: 2_048 }),
+    fallback: 2_048,
+  },
+  streamWindow: {
+    env: "STREAM_WINDOW",
+    doc: "inputs of one EmbedStream in work at once",
+    parse: integer({ min: 1, max: 512 }),
+    fallback: 64,
+  },
+  reservationMs: {
+    env: "RESERVATION_MS",
+    doc: "milliseconds after which tokens reserved by a gateway that died come back",
+    parse: integer({ min: 1_000, max: 600_000 }),
+    fallback: 60_000,
+  },
+  corsOrigins: {
+    env: "CORS_ORIGINS",
+    doc: "origins of web pages that may call, comma-separated; * for any, loopback for any port of this machine",
+    parse: list(),
+    fallback: ["loopback"],
+  },
+} as const;
+
+export type GatewayConfig = ConfigOf<typeof gatewaySchema>;

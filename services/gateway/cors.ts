@@ -1,0 +1,49 @@
+import { cors } from "@connectrpc/connect";
+import type { connectNodeAdapter } from "@connectrpc/connect-node";
+
+type Handler = ReturnType<typeof connectNodeAdapter>;
+
+const allowedHeaders = [
+  ...cors.allowedHeaders,
+  "Authorization",
+  "X-Request-Id",
+  "traceparent",
+  "tracestate",
+].join(", ");
+const exposedHeaders = [...cors.exposedHeaders, "X-Request-Id", "Retry-After"].join(", ");
+const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+
+/**
+ * Lets web pages of the configured origins call every route (Fetch standard, CORS protocol). The default is pages
+ * of this machine: a server without authentication must not answer to any page its user happens to visit.
+ * Returns whether the request was a preflight, which is then answered.
+ */
+export function createCors(
+  origins: readonly string[],
+): (...exchange: Parameters<Handler>) => boolean {
+  const isAllowed = (origin: string): boolean =>
+    origins.includes("*") ||
+    origins.includes(origin) ||
+    (origins.includes("loopback") && loopback.test(origin));
+
+  return (request, response) => {
+    const { origin } = request.headers;
+    if (origin === undefined) return false;
+    response.setHeader("vary", "Origin");
+    if (isAllowed(origin)) {
+      response.setHeader("access-control-allow-origin", origin);
+      response.setHeader("access-control-expose-headers", exposedHeaders);
+    }
+    const isPreflight =
+      request.method === "OPTIONS" && "access-control-request-method" in request.headers;
+    if (!isPreflight) return false;
+    if (isAllowed(origin)) {
+      response.setHeader("access-control-allow-methods", cors.allowedMethods.join(", "));
+      response.setHeader("access-control-allow-headers", allowedHeaders);
+      response.setHeader("access-control-max-age", "7200");
+    }
+    response.statusCode = 204;
+    response.end();
+    return true;
+  };
+}

@@ -1,0 +1,116 @@
+import { createServer } from "node:http";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { FastifyInstance } from "fastify";
+import { type Clock, sleep } from "../../lib/clock.js";
+import type { Release } from "../../lib/defer.js";
+import type { Interceptor } from "../../lib/interceptors/interceptor.js";
+import { acceptHttp1, listenOnOnePort } from "../../lib/one-port.js";
+import type { Binding } from "../../lib/rpc/call.js";
+import { addConnectRoutes, clientIpKey } from "../../lib/rpc/connect-routes.js";
+import type { OpenEntry } from "../../lib/rpc/entry.js";
+import { decodeInvalidUtf8AsLoneSurrogate } from "../../lib/rpc/lenient-utf8.js";
+import type { GatewayConfig } from "./config.js";
+import { createCors } from "./cors.js";
+import { createApp } from "./http/app.js";
+
+/** Responses that are still being written get this long when the process ends. */
+const flushMsMax = 2_000;
+
+export interface EdgeOptions {
+  readonly host: string;
+  readonly config: Pick<GatewayConfig, "port" | "bodyBytesMax" | "corsOrigins">;
+  readonly clock: Clock;
+  readonly openEntry: OpenEntry;
+  readonly bindings: readonly {
+    readonly binding: Binding;
+    readonly interceptors: readonly Interceptor[];
+  }[];
+  /** For the plain HTTP routes. */
+  readonly interceptors: readonly Interceptor[];
+  readonly addRoutes: (app: FastifyInstance) => void;
+  readonly defer: (release: Release) => void;
+}
+
+/** The public port: Connect, gRPC, gRPC-Web and HTTP+JSON, over HTTP/1.1 and cleartext HTTP/2. Returns the port. */
+export async function openEdge(options: EdgeOptions): Promise<number> {
+  const { config, clock, defer, openEntry, interceptors } = options;
+  decodeInvalidUtf8AsLoneSurrogate();
+  let toFastify: Handler = () => {};
+  const http1 = createServer({ keepAliveTimeout: 75_000, requestTimeout: 60_000 });
+  const app = createApp({
+    bodyBytesMax: config.bodyBytesMax,
+    interceptors,
+    openEntry,
+    createServer: (listener) => {
+      // Fastify's own listener serves HTTP/2 as well: Node's compatibility API has the same shape.
+      toFastify = listener as Handler;
+      return http1;
+    },
+  });
+  options.addRoutes(app);
+  await app.ready();
+
+  const responses = new Set<unknown>();
+  const answer = createHandler(options, (request, response) => toFastify(request, response));
+  const handle: Handler = (request, response) => {
+    responses.add(response);
+    response.once("close", () => responses.delete(response));
+    answer(request, response);
+  };
+  http1.on("request", handle);
+  const http2 = createHttp2Server({}, handle);
+  const sessions = trackSessions(http2);
+  const port = await listenOnOnePort(
+    {
+      host: options.host,
+      port: config.port,
+      http1: acceptHttp1(http1),
+      http2: { accept: (socket) => http2.emit("connection", socket) },
+    },
+    defer,
+  );
+  defer(async () => {
+    http1.closeIdleConnections();
+    for (const session of sessions) session.close();
+    const deadlineAtMs = clock.nowMs() + flushMsMax;
+    while (responses.size > 0 && clock.nowMs() < deadlineAtMs) await sleep(clock, 10);
+    for (const session of sessions) session.destroy();
+    http1.closeAllConnections();
+    await app.close();
+  });
+  return port;
+}
+
+type Handler = ReturnType<typeof connectNodeAdapter>;
+
+/** CORS, then RPC by path, then the plain HTTP routes. */
+function createHandler(options: EdgeOptions, fallback: Handler): Handler {
+  const { config, openEntry } = options;
+  const answerCors = createCors(config.corsOrigins);
+  const handleRpc = connectNodeAdapter({
+    routes: (router: ConnectRouter) => {
+      for (const { binding, interceptors } of options.bindings) {
+        addConnectRoutes(router, binding, { role: "gateway", openEntry, interceptors });
+      }
+    },
+    readMaxBytes: config.bodyBytesMax,
+    contextValues: (request) =>
+      createContextValues().set(clientIpKey, request.socket.remoteAddress),
+    fallback,
+  });
+  return (request, response) => {
+    if (!answerCors(request, response)) handleRpc(request, response);
+  };
+}
+
+/** Closing an HTTP/2 server waits for its sessions, so somebody has to know them. */
+function trackSessions(server: ReturnType<typeof createHttp2Server>): Set<ServerHttp2Session> {
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  return sessions;
+}

@@ -1,0 +1,117 @@
+import { isUtf8 } from "node:buffer";
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
+import type { TextMapGetter } from "@opentelemetry/api";
+import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
+import { assert } from "../../../lib/assert.js";
+import { MeshError, toMeshError } from "../../../lib/errors.js";
+import {
+  type ActiveCall,
+  beginCall,
+  type CallInfo,
+  type Interceptor,
+} from "../../../lib/interceptors/interceptor.js";
+import type { CallContext } from "../../../lib/rpc/call.js";
+import type { OpenEntry } from "../../../lib/rpc/entry.js";
+import { answerErrors } from "./errors.js";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set while a route runs under the interceptors. */
+    call: ActiveCall | undefined;
+    /** Why the request failed, once it has. */
+    fault: MeshError | undefined;
+  }
+}
+
+export interface AppOptions {
+  readonly bodyBytesMax: number;
+  readonly interceptors: readonly Interceptor[];
+  readonly openEntry: OpenEntry;
+  /** Takes the listener instead of a port: the edge owns the sockets. */
+  readonly createServer: (listener: RequestListener) => Server;
+}
+
+/** The HTTP+JSON side of the gateway, without routes: bodies, errors, and each request as a call of the mesh. */
+export function createApp(options: AppOptions): FastifyInstance {
+  const app = fastify({
+    bodyLimit: options.bodyBytesMax,
+    serverFactory: options.createServer,
+    genReqId: () => randomUUID(),
+    routerOptions: { ignoreTrailingSlash: true },
+    forceCloseConnections: false,
+  });
+  app.decorateRequest("call", undefined);
+  app.decorateRequest("fault", undefined);
+  answerErrors(app);
+  acceptJson(app);
+  runAsCalls(app, options);
+  return app;
+}
+
+/** The context of a request whose route runs under the interceptors. */
+export function contextOf(request: FastifyRequest): CallContext {
+  assert(request.call !== undefined, "the route is not a call");
+  return request.call.context;
+}
+
+/** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */
+function acceptJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    /^application\/([\w.-]+\+)?json(\s*;|$)/i,
+    { parseAs: "buffer" },
+    (_request, body, done) => {
+      const bytes = body as Buffer;
+      try {
+        if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
+        done(null, JSON.parse(bytes.toString("utf8")));
+      } catch (cause) {
+        const reason = cause instanceof SyntaxError ? cause.message : "not JSON";
+        done(new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`));
+      }
+    },
+  );
+}
+
+/** Probes and scrapes stay outside: they must be answered while the server drains, and would drown the log. */
+const adminRoutes = new Set(["/health", "/ready", "/metrics"]);
+
+function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOptions): void {
+  app.addHook("onRequest", (request, reply, done) => {
+    const route = request.routeOptions.url;
+    if (route === undefined || adminRoutes.has(route)) return done();
+    const info: CallInfo = {
+      role: "gateway",
+      name: `${request.method} ${route}`,
+      protocol: "http",
+    };
+    const entry = openEntry({
+      carrier: request.raw.headers,
+      getter: headersGetter,
+      clientIp: request.socket.remoteAddress,
+      timeoutMs: undefined,
+      isStream: false,
+    });
+    void reply.header("x-request-id", entry.context.requestId);
+    reply.raw.once("close", () => {
+      const hasLeft = !reply.raw.writableFinished;
+      if (hasLeft) entry.cancel();
+      entry.close();
+      request.call?.end(
+        request.fault ?? (hasLeft ? toMeshError(entry.context.signal.reason) : undefined),
+      );
+    });
+    try {
+      request.call = beginCall(interceptors, info, entry.context);
+      done();
+    } catch (refused) {
+      done(refused as Error);
+    }
+  });
+}
+
+const headersGetter: TextMapGetter<IncomingHttpHeaders> = {
+  keys: (headers) => Object.keys(headers),
+  get: (headers, key) => headers[key],
+};

@@ -1,0 +1,64 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
+
+/** Every failure of an HTTP route becomes JSON here, in the shape that the route's clients know. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((thrown, request, reply) => sendError(toFault(thrown), request, reply));
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?")[0] ?? "/";
+    const allowed = methods.filter((method) => app.hasRoute({ method, url: path }));
+    if (allowed.length === 0)
+      return sendError(new MeshError("not_found", `no route ${path}`), request, reply);
+    void reply.header("allow", allowed.join(", "));
+    return sendError(
+      new MeshError("wrong_method", `${request.method} is not allowed here`),
+      request,
+      reply,
+    );
+  });
+}
+
+const methods = ["GET", "POST", "PUT", "DELETE"] as const;
+
+/** Errors of Fastify itself, before a handler runs. */
+const faultOfCode: Readonly<Record<string, Fault>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "malformed",
+  FST_ERR_BAD_URL: "malformed",
+};
+
+function toFault(thrown: unknown): MeshError {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const fault = faultOfCode[code];
+  if (fault === undefined || !(thrown instanceof Error)) return toMeshError(thrown);
+  const message =
+    fault === "unsupported_media_type" ? "expected Content-Type: application/json" : thrown.message;
+  return new MeshError(fault, message);
+}
+
+function sendError(error: MeshError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { message, fault, details } = error;
+  const answer = answerOf[fault];
+  request.fault = error;
+  if (details.retryAfterMs !== undefined) {
+    void reply.header("retry-after", Math.ceil(details.retryAfterMs / 1000));
+  }
+  const request_id = request.call?.context.requestId ?? request.id;
+  void reply.header("x-request-id", request_id);
+  if (isOpenAi(request.url)) {
+    const { openAiType: type, openAiCode: code } = answer;
+    const param = details.fields?.[0]?.field ?? null;
+    return reply
+      .code(answer.openAiStatus)
+      .send({ error: { message, type, param, code }, request_id });
+  }
+  return reply
+    .code(answer.httpStatus)
+    .send({ error: message, error_type: answer.errorType, request_id });
+}
+
+function isOpenAi(url: string): boolean {
+  return url.startsWith("/v1/");
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env node
+// The `arrowmesh` command: arguments, environment, signals and exit code.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { ConfigError, type Schema } from "../lib/config.js";
+import { packageRoot } from "../lib/package-root.js";
+import { processSchema } from "../lib/process-config.js";
+import { startTelemetry } from "../lib/telemetry.js";
+import { gatewaySchema } from "./gateway/config.js";
+import { inferenceSchema } from "./inference/config.js";
+import { internalRoles, serveGatewayAlone, serveMesh, serveRole } from "./mesh.js";
+import { createPlatform, type Platform } from "./platform.js";
+import { ratelimitSchema } from "./ratelimit/config.js";
+import { tokenizerSchema } from "./tokenizer/config.js";
+
+const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
+  version: string;
+};
+const schemas = {
+  gateway: gatewaySchema,
+  tokenizer: tokenizerSchema,
+  inference: inferenceSchema,
+  ratelimit: ratelimitSchema,
+};
+
+/** A process that does not end by itself after its own deadlines is a bug; it must not become an outage. */
+const stuckMsMax = 10_000;
+
+const program = new Command("arrowmesh")
+  .description("A gRPC mesh for text-model inference.")
+  .version(version);
+const serve = program
+  .command("serve")
+  .description("Serve every role in one process, except those whose address is set.")
+  .addHelpText("after", settingsHelp(...Object.values(schemas)))
+  .action(() => run("mesh", serveMesh));
+serve
+  .command("gateway")
+  .description("Serve the gateway; the other roles are other processes.")
+  .addHelpText("after", settingsHelp(gatewaySchema))
+  .action(() => run("gateway", serveGatewayAlone));
+for (const role of internalRoles) {
+  serve
+    .command(role)
+    .description(`Serve ${role} alone, for a gateway elsewhere.`)
+    .addHelpText("after", settingsHelp(schemas[role]))
+    .action(() => run(role, (platform) => serveRole(role, platform)));
+}
+await program.parseAsync();
+
+async function run(name: string, open: (platform: Platform) => Promise<number>): Promise<void> {
+  try {
+    const platform = createPlatform(process.env, version);
+    const { clock, config, defer, log } = platform;
+    await startTelemetry({ env: process.env, serviceName: `arrowmesh-${name}`, log, defer });
+    endOnSignals(platform);
+    const port = await open(platform);
+    log.info(
+      { role: name, url: `http://${config.host}:${port}`, ready_ms: Math.round(clock.nowMs()) },
+      "serving",
+    );
+  } catch (error) {
+    const isExpected =
+      error instanceof ConfigError || (error instanceof Error && "syscall" in error);
+    process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+    process.exit(1);
+  }
+}
+
+/** SIGTERM and SIGINT drain; a second one ends at once. */
+function endOnSignals(platform: Platform): void {
+  const { clock, config, log } = platform;
+  let isEnding = false;
+  const end = (signal: NodeJS.Signals): void => {
+    if (isEnding) process.exit(1);
+    isEnding = true;
+    log.info({ signal }, "draining");
+    const watchdog = clock.at(clock.nowMs() + config.shutdownMsMax + stuckMsMax, () =>
+      process.exit(1),
+    );
+    platform
+      .close()
+      .catch((error: unknown) => log.error({ cause: String(error) }, "closing failed"))
+      .finally(() => {
+        watchdog();
+        process.off("SIGTERM", end);
+        process.off("SIGINT", end);
+        log.info("ended");
+      });
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+}
+
+function settingsHelp(...parts: readonly Schema[]): string {
+  const fields = [processSchema, ...parts].flatMap((schema) => Object.values(schema));
+  const unique = [...new Map(fields.map((field) => [field.env, field])).values()];
+  const lines = unique.map(({ env, doc, fallback }) => {
+    const value = fallback === undefined ? "" : ` [${String(fallback)}]`;
+    return `  ${env}\n      ${doc}${value}`;
+  });
+  return `\nSettings, by environment variable [default]:\n${lines.join("\n")}`;
+}

@@ -1,0 +1,237 @@
+import { isIP } from "node:net";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Serving,
+} from "../gen/grpc/health/v1/health_pb.js";
+import { addAdminRoutes } from "../lib/admin-routes.js";
+import { ConfigError, readConfig } from "../lib/config.js";
+import { openInternalServer } from "../lib/internal-server.js";
+import { readModelFolder } from "../lib/model-folder.js";
+import type { Binding, CallContext, Channel } from "../lib/rpc/call.js";
+import { createOpenEntry } from "../lib/rpc/entry.js";
+import { createGrpcChannel } from "../lib/rpc/grpc-channel.js";
+import { createHealth } from "../lib/rpc/health.js";
+import { createLocalChannel } from "../lib/rpc/local-channel.js";
+import { createReflection } from "../lib/rpc/reflection.js";
+import { gatewaySchema } from "./gateway/config.js";
+import { openEdge } from "./gateway/edge.js";
+import { createEmbedder } from "./gateway/embedder.js";
+import { addNativeRoutes } from "./gateway/http/native-routes.js";
+import { addOpenAiRoutes } from "./gateway/http/openai-routes.js";
+import { Limiter } from "./gateway/limiter.js";
+import { createGateway } from "./gateway/service.js";
+import { BatchRunner } from "./inference/batch-runner.js";
+import { inferenceSchema } from "./inference/config.js";
+import { createInferenceMetrics } from "./inference/metrics.js";
+import { openOnnxModel } from "./inference/onnx-model.js";
+import { createInference } from "./inference/service.js";
+import type { Platform } from "./platform.js";
+import { ratelimitSchema } from "./ratelimit/config.js";
+import { createRatelimitMetrics } from "./ratelimit/metrics.js";
+import { openStore } from "./ratelimit/open-store.js";
+import { createPolicy } from "./ratelimit/policy.js";
+import { createRatelimit } from "./ratelimit/service.js";
+import { tokenizerSchema } from "./tokenizer/config.js";
+
+export const internalRoles = ["ratelimit", "tokenizer", "inference"] as const;
+export type InternalRole = (typeof internalRoles)[number];
+export type Role = "gateway" | InternalRole;
+
+/** A role that runs in this process. */
+interface Built {
+  readonly bindings: readonly Binding[];
+  readonly isReady: () => boolean;
+}
+
+/** A way to a role, here or elsewhere. */
+interface Reached {
+  readonly channel: Channel;
+  readonly isReady: () => Promise<boolean>;
+}
+
+/** Where each internal service is built, and the only place that is. */
+const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
+  ratelimit: async (platform) => {
+    const config = readConfig(ratelimitSchema, platform.env);
+    const store = openStore(config, platform);
+    const policy = createPolicy(config);
+    const count = createRatelimitMetrics(platform.registry);
+    return {
+      bindings: [createRatelimit({ policy, store, count })],
+      isReady: () => store.isReady(),
+    };
+  },
+
+  tokenizer: async ({ env }) => {
+    // Loaded here only: the small image of the other roles has no native tokenizer.
+    const { createTokenizer } = await import("./tokenizer/service.js");
+    const config = readConfig(tokenizerSchema, env);
+    const folder = readModelFolder(config.modelPath, config.modelId);
+    return { bindings: [createTokenizer(config, folder)], isReady: () => true };
+  },
+
+  inference: async (platform) => {
+    const config = readConfig(inferenceSchema, platform.env);
+    const folder = readModelFolder(config.modelPath, config.modelId);
+    const metrics = createInferenceMetrics(platform.registry);
+    const model = await openOnnxModel(config, folder, { ...platform, metrics });
+    const { dimensions } = folder;
+    const runner = new BatchRunner(config, { model, dimensions, metrics });
+    return {
+      bindings: [createInference(config, { folder, runner })],
+      isReady: () => model.isReady,
+    };
+  },
+};
+
+/** The ports of internal roles that have a process of their own, and where a gateway alone looks for them. */
+const portOf: Record<InternalRole, (env: NodeJS.ProcessEnv) => number> = {
+  ratelimit: (env) => readConfig(ratelimitSchema, env).port,
+  tokenizer: (env) => readConfig(tokenizerSchema, env).port,
+  inference: (env) => readConfig(inferenceSchema, env).port,
+};
+
+/** The whole mesh on one public port: roles without an address run in this process. Returns the port. */
+export async function serveMesh(platform: Platform): Promise<number> {
+  return await serveGateway(platform, async (role, address) =>
+    address === undefined ? await reachLocally(role, platform) : reachRemotely(address, platform),
+  );
+}
+
+/** The gateway alone: every other role is elsewhere, by default on its own port of this machine. */
+export async function serveGatewayAlone(platform: Platform): Promise<number> {
+  return await serveGateway(platform, async (role, address) =>
+    reachRemotely(address ?? `127.0.0.1:${portOf[role](platform.env)}`, platform),
+  );
+}
+
+/** One internal role on its own port. Returns the port. */
+export async function serveRole(role: InternalRole, platform: Platform): Promise<number> {
+  const { clock, config, drain, interceptors } = platform;
+  const { bindings, isReady } = await build[role](platform);
+  const isReadyNow = async (): Promise<boolean> => isReady() && !drain.started.aborted;
+  return await openInternalServer({
+    ...platform,
+    ...config,
+    role,
+    port: portOf[role](platform.env),
+    openEntry: createOpenEntry(clock, {
+      unaryMsMax: config.requestMsMax,
+      streamMsMax: config.streamMsMax,
+    }),
+    bindings: [
+      ...bindings.map((binding) => ({ binding, interceptors: interceptors.remote })),
+      ...standardBindings(bindings, isReadyNow, platform),
+    ],
+    isReady: isReadyNow,
+  });
+}
+
+async function serveGateway(
+  platform: Platform,
+  reach: (role: InternalRole, address: string | undefined) => Promise<Reached>,
+): Promise<number> {
+  const { clock, config: common, drain, interceptors, registry } = platform;
+  const config = readConfig(gatewaySchema, platform.env);
+  requireAuthenticationOnPublic(common.host, config.isPublicAllowed);
+  const ratelimit = await reach("ratelimit", config.ratelimitAddress);
+  const tokenizer = await reach("tokenizer", config.tokenizerAddress);
+  const inference = await reach("inference", config.inferenceAddress);
+  const peers = [ratelimit, tokenizer, inference];
+  const isReady = async (): Promise<boolean> => {
+    if (drain.started.aborted) return false;
+    return (await Promise.all(peers.map((peer) => peer.isReady()))).every(Boolean);
+  };
+
+  const limiter = new Limiter(ratelimit.channel, config.reservationMs, platform);
+  platform.defer(() => limiter.settled());
+  const embed = createEmbedder(
+    { tokenizer: tokenizer.channel, inference: inference.channel },
+    limiter,
+  );
+  const gateway = createGateway(config, { embed, clock });
+  return await openEdge({
+    ...platform,
+    host: common.host,
+    config,
+    openEntry: createOpenEntry(clock, {
+      unaryMsMax: common.requestMsMax,
+      streamMsMax: common.streamMsMax,
+    }),
+    interceptors: interceptors.remote,
+    bindings: [
+      { binding: gateway, interceptors: interceptors.remote },
+      ...standardBindings([gateway], isReady, platform),
+    ],
+    addRoutes: (app) => {
+      addAdminRoutes(app, { isReady, registry });
+      addNativeRoutes(app, config, {
+        embed,
+        inference: inference.channel,
+        version: platform.version,
+      });
+      addOpenAiRoutes(app, config, { embed });
+    },
+  });
+}
+
+/** Health and reflection: answered while the server drains, and not worth a span or a log line. */
+function standardBindings(
+  bindings: readonly Binding[],
+  isReady: () => Promise<boolean>,
+  { clock, drain }: Platform,
+) {
+  const services = bindings.map(({ service }) => service);
+  const health = createHealth({
+    services: services.map(({ typeName }) => typeName),
+    isReady,
+    draining: drain.started,
+    clock,
+  });
+  const reflection = createReflection([...services, Health]);
+  return [health, ...reflection].map((binding) => ({ binding, interceptors: [] }));
+}
+
+async function reachLocally(role: InternalRole, platform: Platform): Promise<Reached> {
+  const { bindings, isReady } = await build[role](platform);
+  const channel = createLocalChannel({ role, bindings, interceptors: platform.interceptors.local });
+  return { channel, isReady: async () => isReady() };
+}
+
+/** How long a peer may take to say that it is ready. */
+const peerReadyMsMax = 1_000;
+
+function reachRemotely(address: string, platform: Platform): Reached {
+  const { clock, config, defer } = platform;
+  const { messageBytesMax } = config;
+  const channel = createGrpcChannel({ address, clock, messageBytesMax, defer });
+  const health = channel.client(Health);
+  return {
+    channel,
+    async isReady() {
+      const context: CallContext = {
+        signal: AbortSignal.timeout(peerReadyMsMax),
+        deadlineAtMs: clock.nowMs() + peerReadyMsMax,
+        trace: ROOT_CONTEXT,
+        requestId: "ready",
+        clientIp: "",
+      };
+      try {
+        return (await health.check({}, context)).status === Serving.SERVING;
+      } catch {
+        // Whatever is wrong with the peer, it is not ready.
+        return false;
+      }
+    },
+  };
+}
+
+function requireAuthenticationOnPublic(host: string, isPublicAllowed: boolean): void {
+  const isLoopback =
+    host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+  if (isLoopback || isPublicAllowed) return;
+  throw new ConfigError([
+    `HOST=${host} is reachable by others and nobody has to authenticate; set ALLOW_PUBLIC_WITHOUT_AUTHENTICATION=true if that is meant`,
+  ]);
+}
