@@ -1,0 +1,92 @@
+// What a caller sees when a limit or the queue refuses, in one process and as four.
+
+import { equal, match, ok, rejects } from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { QuotaFailureSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { gatewayOf, post } from "./support/clients.js";
+import { type MeshKind, startMesh } from "./support/mesh-process.js";
+
+const kinds: readonly MeshKind[] = ["one", "four"];
+
+for (const kind of kinds) {
+  describe(`the mesh as ${kind}`, { timeout: 300_000 }, () => {
+    test("requests over the limit are refused, and say when to come back", async () => {
+      const mesh = await startMesh(kind, {
+        RATELIMIT_EXEMPT_LOOPBACK: "false",
+        RATELIMIT_REQUESTS_PER_SECOND: "1",
+        RATELIMIT_REQUESTS_BURST: "3",
+      });
+      try {
+        const answers = [];
+        for (let i = 0; i < 5; i += 1)
+          answers.push(await post(`${mesh.url}/embed`, { inputs: "a" }));
+        const refused = answers.filter(({ status }) => status === 429);
+        ok(refused.length >= 1 && refused.length <= 2);
+        match(refused[0]?.headers.get("retry-after") ?? "", /^[12]$/);
+
+        const gateway = gatewayOf(createGrpcTransport({ baseUrl: mesh.url }));
+        const spend = async () => {
+          for (let i = 0; i < 4; i += 1) await gateway.embed({ inputs: ["a"] });
+        };
+        await rejects(spend(), (error) => {
+          ok(error instanceof ConnectError);
+          equal(error.code, Code.ResourceExhausted);
+          equal(error.findDetails(QuotaFailureSchema)[0]?.violations.length, 1);
+          ok(error.findDetails(RetryInfoSchema)[0]?.retryDelay);
+          return true;
+        });
+      } finally {
+        await mesh.stop();
+      }
+    });
+
+    test("tokens are counted exactly, and given back when a request fails", async () => {
+      const mesh = await startMesh(kind, {
+        RATELIMIT_EXEMPT_LOOPBACK: "false",
+        RATELIMIT_TOKENS_PER_MINUTE: "20",
+      });
+      try {
+        const embed = (inputs: string, more = {}) => post(`${mesh.url}/embed`, { inputs, ...more });
+        // 12 of 20 tokens, given back because the model has only 384 dimensions.
+        const ten = "one two three four five six seven eight nine ten";
+        equal((await embed(ten, { dimensions: 999 })).status, 422);
+        await letSettle();
+        equal((await embed(ten)).status, 200);
+        equal((await embed(ten)).status, 429);
+        equal((await embed("hello")).status, 200);
+        // More than the limit ever allows: no time to come back is promised.
+        const never = await embed("word ".repeat(100));
+        equal(never.status, 429);
+        equal(never.headers.get("retry-after"), null);
+      } finally {
+        await mesh.stop();
+      }
+    });
+
+    test("a full queue sheds, and what was accepted is answered", async () => {
+      const mesh = await startMesh(kind, { INFERENCE_QUEUE_MAX: "4", INFERENCE_WORKERS: "1" });
+      try {
+        const flood = Array.from({ length: 60 }, (_, index) =>
+          post(`${mesh.url}/embed`, { inputs: `${"long ".repeat(150)}${index}` }),
+        );
+        const answers = await Promise.all(flood);
+        const shed = answers.filter(({ status }) => status === 429);
+        equal(shed.length + answers.filter(({ status }) => status === 200).length, 60);
+        ok(shed.length > 0);
+        for (const { headers, json } of shed) {
+          ok(headers.get("retry-after"));
+          equal((json as { error_type: string }).error_type, "Overloaded");
+        }
+      } finally {
+        await mesh.stop();
+      }
+    });
+  });
+}
+
+/** Reservations are settled after the answer. */
+function letSettle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 200));
+}
