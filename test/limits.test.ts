@@ -2,6 +2,7 @@
 
 import { equal, match, ok, rejects } from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { QuotaFailureSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
@@ -52,7 +53,7 @@ for (const kind of kinds) {
         // 12 of 20 tokens, given back because the model has only 384 dimensions.
         const ten = "one two three four five six seven eight nine ten";
         equal((await embed(ten, { dimensions: 999 })).status, 422);
-        await letSettle();
+        await untilReleased(mesh.roles.ratelimit?.url ?? mesh.url);
         equal((await embed(ten)).status, 200);
         equal((await embed(ten)).status, 429);
         equal((await embed("hello")).status, 200);
@@ -86,7 +87,12 @@ for (const kind of kinds) {
   });
 }
 
-/** Reservations are settled after the answer. */
-function letSettle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 200));
+/** Reservations are settled after the answer; the service that holds them counts that. */
+async function untilReleased(url: string): Promise<void> {
+  const released = /^arrowmesh_ratelimit_reservations_total\{event="released"\} 1$/m;
+  const deadline = Date.now() + 20_000;
+  while (!released.test(await (await fetch(`${url}/metrics`)).text())) {
+    ok(Date.now() < deadline, "nothing was released");
+    await sleep(20);
+  }
 }
