@@ -28,6 +28,9 @@ export async function openInternalServer(options: {
     readonly interceptors: readonly Interceptor[];
   }[];
   readonly isReady: () => Promise<boolean>;
+  /** Aborted when the process drains, which then takes at most `shutdownMsMax`. */
+  readonly draining: AbortSignal;
+  readonly shutdownMsMax: number;
   readonly registry: Registry;
   readonly defer: (release: Release) => void;
 }): Promise<number> {
@@ -44,9 +47,11 @@ export async function openInternalServer(options: {
   const grpc = createGrpcServer({ ...options, connectionAgeMsMax });
 
   const bound = await listenOnOnePort(
-    { host, port, http1: acceptHttp1(http1), http2: grpc },
+    { host, port, http1: acceptHttp1(http1), http2: grpc, until: options.draining },
     defer,
   );
+  // Callers that stay connected would go on choosing this server, and run out of retries.
+  options.draining.addEventListener("abort", () => grpc.goAway(options.shutdownMsMax));
   defer(async () => {
     http1.closeAllConnections();
     await app.close();

@@ -28,6 +28,8 @@ export async function listenOnOnePort(
     readonly port: number;
     readonly http1: Acceptor;
     readonly http2: Acceptor;
+    /** Connections that are open stay; new ones are refused from its abort on. */
+    readonly until?: AbortSignal;
   },
   defer: (release: Release) => void,
 ): Promise<number> {
@@ -46,6 +48,7 @@ export async function listenOnOnePort(
   });
   server.listen(options.port, options.host);
   await once(server, "listening");
+  options.until?.addEventListener("abort", () => server.close());
   defer(() => {
     server.close();
     for (const socket of undecided) socket.destroy();

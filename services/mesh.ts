@@ -125,6 +125,7 @@ export async function serveRole(role: InternalRole, platform: Platform): Promise
       ...standardBindings(bindings, isReadyNow, platform),
     ],
     isReady: isReadyNow,
+    draining: drain.started,
   });
 }
 

@@ -43,6 +43,8 @@ export interface GrpcServerOptions {
 
 /** A grpc-js server over generated services. It takes sockets that someone else has accepted. */
 export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
+  /** Tells callers to go elsewhere (GOAWAY); calls that run get `waitMs` to finish. */
+  goAway(waitMs: number): void;
   /** Lets running calls finish for `waitMs`, then cuts them. */
   close(waitMs: number): Promise<void>;
 } {
@@ -68,14 +70,13 @@ export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
     accept: (socket) => injector.injectConnection(socket),
+    goAway: (waitMs) => injector.drain(waitMs),
     close: (waitMs) =>
       new Promise((resolve) => {
         const cancel = options.clock.at(options.clock.nowMs() + waitMs, () => {
           server.forceShutdown();
           resolve();
         });
-        injector.drain(waitMs);
-        injector.destroy();
         server.tryShutdown(() => {
           cancel();
           resolve();
