@@ -135,6 +135,54 @@ test("a batch whose worker died runs once more, then fails as unavailable", asyn
   equal(model.running, 0);
 });
 
+test("a lost batch runs again without the sequences whose caller has left", async () => {
+  const model = new HeldModel(1);
+  const runner = runnerOf(model);
+  const leaving = new AbortController();
+  const left = runner.run([[2]], { normalize: true, signal: leaving.signal });
+  const stayed = runner.run([[3]], options);
+  await turn();
+  leaving.abort(new MeshError("cancelled", "the caller left"));
+  await rejects(left, { fault: "cancelled" });
+  await model.finish(0, new WorkerLost("died"));
+  await turn();
+  await model.finish();
+  deepEqual(await stayed, Float32Array.of(3, 1));
+  deepEqual(
+    model.batches.map(({ sequences }) => sequences),
+    [[[2], [3]], [[3]]],
+  );
+});
+
+test("a call whose caller left while the model ran is not answered twice", async () => {
+  const model = new HeldModel(1);
+  const leaving = new AbortController();
+  const left = runnerOf(model).run([[2]], { normalize: true, signal: leaving.signal });
+  await turn();
+  leaving.abort(new MeshError("deadline", "too late"));
+  await rejects(left, { fault: "deadline" });
+  await model.finish();
+  equal(model.batches.length, 1);
+});
+
+test("a call that fails in one batch takes its waiting sequences out of the queue", async () => {
+  const model = new HeldModel(1);
+  const runner = runnerOf(model);
+  const sequences = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((id) => [id]);
+  const refused = rejects(runner.run(sequences, options), { fault: "internal" });
+  await turn();
+  await model.finish(0, new Error("no"));
+  await refused;
+  const next = runner.run([[10]], options);
+  while (model.running > 0) await model.finish();
+  deepEqual(await next, Float32Array.of(10, 1));
+  // The second batch was on its way when the first one failed.
+  deepEqual(
+    model.batches.map((batch) => batch.sequences.map(([id]) => id)),
+    [[1, 2, 3, 4], [5, 6, 7, 8], [10]],
+  );
+});
+
 test("what the model says when it fails stays inside", async () => {
   const model = new HeldModel(1);
   const failing = runnerOf(model).run([[1]], options);

@@ -13,6 +13,8 @@ interface Call {
   readonly vectors: Float32Array;
   readonly normalize: boolean;
   missingRows: number;
+  /** Answered or failed: nobody waits for its rows any more. */
+  isSettled: boolean;
   settle(error?: MeshError): void;
 }
 
@@ -65,7 +67,9 @@ export class BatchRunner {
         vectors: new Float32Array(sequences.length * this.#dimensions),
         normalize,
         missingRows: sequences.length,
+        isSettled: false,
         settle: (error) => {
+          call.isSettled = true;
           signal.removeEventListener("abort", onAbort);
           if (error === undefined) return resolve(call.vectors);
           this.#queue.remove((row) => row.call === call);
@@ -126,6 +130,7 @@ export class BatchRunner {
   #retry(rows: readonly Row[]): void {
     const hopeful: Row[] = [];
     for (const row of rows) {
+      if (row.call.isSettled) continue;
       row.attempts += 1;
       if (row.attempts < attemptsMax) hopeful.push(row);
       else

@@ -32,6 +32,7 @@ async function withPool(
   workers: number,
   use: (pool: WorkerPool, registry: Registry) => Promise<void>,
   code = program,
+  threads: Worker[] = [],
 ): Promise<void> {
   const deferred = new Deferred();
   const registry = new Registry();
@@ -48,7 +49,11 @@ async function withPool(
         log: createLog("silent"),
         metrics: createInferenceMetrics(registry),
         defer: deferred.defer,
-        createWorker: (setup: WorkerSetup) => new Worker(code, { eval: true, workerData: setup }),
+        createWorker: (setup: WorkerSetup) => {
+          const worker = new Worker(code, { eval: true, workerData: setup });
+          threads.push(worker);
+          return worker;
+        },
       },
     );
     await use(pool, registry);
@@ -115,3 +120,38 @@ test("a model that does not load is an error at the start", () =>
     withPool(1, async () => {}, "throw new Error('no model')"),
     /no model/,
   ));
+
+test("closing ends every thread, and a batch that runs is lost", async () => {
+  const threads: Worker[] = [];
+  let lost: Promise<void> | undefined;
+  await withPool(
+    3,
+    async (pool) => {
+      lost = rejects(pool.run(batchOf(14)), WorkerLost);
+    },
+    program,
+    threads,
+  );
+  await lost;
+  deepEqual(
+    threads.map(({ threadId }) => threadId),
+    [-1, -1, -1],
+  );
+});
+
+test("without an idle worker a batch is refused as lost, and may be tried again", () =>
+  withPool(1, async (pool) => {
+    const running = pool.run(batchOf(1));
+    equal(pool.idleCount, 0);
+    await rejects(pool.run(batchOf(2)), WorkerLost);
+    deepEqual(await running, Float32Array.of(1, 1));
+  }));
+
+test("the pool is ready while one worker lives", () =>
+  withPool(2, async (pool) => {
+    equal(pool.isReady, true);
+    const both = [pool.run(batchOf(13)), pool.run(batchOf(13))];
+    await Promise.all(both.map((batch) => rejects(batch, WorkerLost)));
+    await untilIdle(pool);
+    equal(pool.isReady, true);
+  }));

@@ -1,7 +1,7 @@
 // grpcurl, which learns the contracts by server reflection. Built by Go from test/tools, once.
 
-import { deepEqual, equal, match } from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { packageRoot } from "../../lib/package-root.js";
@@ -10,6 +10,9 @@ import { cacheFolder, missing, run } from "../support/programs.js";
 
 const version = "1.9.3";
 const program = join(cacheFolder, `grpcurl-${version}`);
+/** What a call may take, well below its own deadline: one that only ends by its deadline is a failure. */
+const callMsMax = 10_000;
+const deadline = ["-plaintext", "-max-time", "20"] as const;
 const reflection = [
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
@@ -24,13 +27,17 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
   after(() => mesh.stop());
 
   const grpcurl = async (args: readonly string[], input = ""): Promise<string> => {
-    const { code, stdout, stderr } = await run(
-      program,
-      ["-plaintext", "-max-time", "20", ...args],
-      { input },
-    );
-    equal(code, 0, stderr);
+    const { code, stdout, stderr } = await run(program, [...deadline, ...args], {
+      input,
+      msMax: callMsMax,
+    });
+    equal(code, 0, stderr || `${args.join(" ")} did not end`);
     return stdout;
+  };
+  const refusal = async (...args: readonly string[]): Promise<string> => {
+    const { code, stderr } = await run(program, [...deadline, ...args], { msMax: callMsMax });
+    ok(code !== null && code !== 0, `${args.join(" ")}: ${code}`);
+    return stderr;
   };
   const addressOf = (url: string): string => new URL(url).host;
 
@@ -43,13 +50,25 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
     }
   });
 
-  test("describes a message with its comments' fields", async () => {
-    const text = await grpcurl([
-      addressOf(mesh.url),
-      "describe",
-      "arrowmesh.gateway.v1.EmbedRequest",
-    ]);
-    match(text, /repeated string inputs = 2;/);
+  test("finds the older reflection on every server too", async () => {
+    for (const { url } of [mesh.gateway, ...Object.values(mesh.roles)]) {
+      const method = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+      const listed = await grpcurl(["-d", '{"list_services":"*"}', addressOf(url), method]);
+      match(listed, /"name": "grpc.health.v1.Health"/);
+    }
+  });
+
+  test("describes the messages of every server", async () => {
+    const messages = [
+      [mesh.gateway, "gateway.v1.EmbedRequest", /repeated string inputs = 2;/],
+      [mesh.roles.tokenizer, "tokenizer.v1.EncodeRequest", /repeated string texts = 2;/],
+      [mesh.roles.inference, "inference.v1.EmbedRequest", /TokenSequence sequences = 2;/],
+      [mesh.roles.ratelimit, "ratelimit.v1.TakeRequest", /uint64 amount = 3;/],
+    ] as const;
+    for (const [server, message, field] of messages) {
+      const address = addressOf(server?.url ?? "");
+      match(await grpcurl([address, "describe", `arrowmesh.${message}`]), field);
+    }
   });
 
   test("checks, lists and watches health on every server", async () => {
@@ -65,14 +84,8 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
         "grpc.health.v1.Health/Watch",
       ]);
       match(watched.stdout, /"SERVING"/);
-      const unknown = await run(program, [
-        "-plaintext",
-        "-d",
-        '{"service":"x"}',
-        address,
-        "grpc.health.v1.Health/Check",
-      ]);
-      match(unknown.stderr, /NotFound/);
+      const unknown = ["-d", '{"service":"x"}', address, "grpc.health.v1.Health/Check"];
+      match(await refusal(...unknown), /NotFound/);
     }
   });
 
@@ -91,12 +104,21 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
     equal(stream.match(/"values"/g)?.length, 2);
   });
 
-  test("shows why a call is refused", async () => {
-    const args = ["-plaintext", "-d", '{"inputs":[""]}', addressOf(mesh.url)];
-    const { stderr } = await run(program, [...args, "arrowmesh.gateway.v1.GatewayService/Embed"]);
-    match(stderr, /InvalidArgument/);
-    match(stderr, /"reason": "EMPTY"/);
-    match(stderr, /"field": "inputs\[0\]"/);
+  test("shows why a call is refused, by every server", async () => {
+    const bad = [
+      [mesh.gateway, "gateway.v1.GatewayService/Embed", '{"inputs":[""]}', "inputs[0]"],
+      [mesh.roles.tokenizer, "tokenizer.v1.TokenizerService/Encode", "{}", "texts"],
+      [mesh.roles.inference, "inference.v1.InferenceService/Embed", "{}", "sequences"],
+      [mesh.roles.ratelimit, "ratelimit.v1.RatelimitService/Take", "{}", "amount"],
+    ] as const;
+    for (const [server, method, request, field] of bad) {
+      const args = ["-d", request, addressOf(server?.url ?? ""), `arrowmesh.${method}`];
+      const reasons = await refusal(...args);
+      match(reasons, /InvalidArgument/, method);
+      match(reasons, /google.rpc.ErrorInfo/, method);
+      match(reasons, /google.rpc.BadRequest/, method);
+      ok(reasons.includes(`"field": "${field}"`), `${method}: ${reasons}`);
+    }
   });
 });
 
@@ -105,9 +127,12 @@ async function buildOnce(): Promise<void> {
   const tool = "github.com/fullstorydev/grpcurl/cmd/grpcurl";
   const ldflags = `-X main.version=${version}`;
   const cwd = join(packageRoot, "test/tools");
-  const built = await run("go", ["build", "-ldflags", ldflags, "-o", program, tool], {
+  // Under its name only when it is complete.
+  const partial = `${program}.${process.pid}`;
+  const built = await run("go", ["build", "-ldflags", ldflags, "-o", partial, tool], {
     cwd,
     msMax: 360_000,
   });
   equal(built.code, 0, built.stderr);
+  renameSync(partial, program);
 }
