@@ -2,17 +2,122 @@
 // @generated from file arrowmesh/inference/v1/inference.proto (package arrowmesh.inference.v1, syntax proto3)
 /* eslint-disable */
 
-// Token ids to vectors. Concurrent calls share batches; a vector never depends on what shared its batch.
+// Token ids to vectors and scores. Concurrent calls share batches; an answer never depends on what shared its batch.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file arrowmesh/inference/v1/inference.proto.
  */
 export const file_arrowmesh_inference_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvaW5mZXJlbmNlL3YxL2luZmVyZW5jZS5wcm90bxIWYXJyb3dtZXNoLmluZmVyZW5jZS52MSJ9CgxFbWJlZFJlcXVlc3QSDQoFbW9kZWwYASABKAkSOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlEhYKCW5vcm1hbGl6ZRgDIAEoCEgAiAEBQgwKCl9ub3JtYWxpemUiHAoNVG9rZW5TZXF1ZW5jZRILCgNpZHMYASADKA0iQwoNRW1iZWRSZXNwb25zZRINCgVtb2RlbBgBIAEoCRISCgpkaW1lbnNpb25zGAIgASgNEg8KB3ZlY3RvcnMYAyABKAwiEwoRTGlzdE1vZGVsc1JlcXVlc3QiQwoSTGlzdE1vZGVsc1Jlc3BvbnNlEi0KBm1vZGVscxgBIAMoCzIdLmFycm93bWVzaC5pbmZlcmVuY2UudjEuTW9kZWwioQEKBU1vZGVsEgoKAmlkGAEgASgJEhIKCmRpbWVuc2lvbnMYAiABKA0SEgoKdG9rZW5zX21heBgDIAEoDRIXCg92b2NhYnVsYXJ5X3NpemUYBCABKA0SDwoHcG9vbGluZxgFIAEoCRINCgVkdHlwZRgGIAEoCRIYChBiYXRjaF90b2tlbnNfbWF4GAcgASgNEhEKCXF1ZXVlX21heBgIIAEoDTLXAQoQSW5mZXJlbmNlU2VydmljZRJZCgVFbWJlZBIkLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRSZXF1ZXN0GiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFJlc3BvbnNlIgOQAgESaAoKTGlzdE1vZGVscxIpLmFycm93bWVzaC5pbmZlcmVuY2UudjEuTGlzdE1vZGVsc1JlcXVlc3QaKi5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBYgZwcm90bzM");
+  fileDesc("CiZhcnJvd21lc2gvaW5mZXJlbmNlL3YxL2luZmVyZW5jZS5wcm90bxIWYXJyb3dtZXNoLmluZmVyZW5jZS52MSJpCgNKb2ISDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIyCghwcmlvcml0eRgDIAEoDjIgLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUHJpb3JpdHkSDgoGY2FsbGVyGAQgASgJIi4KDVRva2VuU2VxdWVuY2USCwoDaWRzGAEgAygNEhAKCHR5cGVfaWRzGAIgAygNIjcKA1JhbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCHJldmlzaW9uGAMgASgJIpgBCgxFbWJlZFJlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlEhYKCW5vcm1hbGl6ZRgDIAEoCEgAiAEBQgwKCl9ub3JtYWxpemUiXgoNRW1iZWRSZXNwb25zZRIoCgNyYW4YASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlJhbhISCgpkaW1lbnNpb25zGAIgASgNEg8KB3ZlY3RvcnMYAyABKAwieAoSRW1iZWRUb2tlbnNSZXF1ZXN0EigKA2pvYhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuSm9iEjgKCXNlcXVlbmNlcxgCIAMoCzIlLmFycm93bWVzaC5pbmZlcmVuY2UudjEuVG9rZW5TZXF1ZW5jZSJkChNFbWJlZFRva2Vuc1Jlc3BvbnNlEigKA3JhbhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUmFuEhIKCmRpbWVuc2lvbnMYAiABKA0SDwoHdmVjdG9ycxgDIAMoDCJ4ChJFbWJlZFNwYXJzZVJlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlInYKE0VtYmVkU3BhcnNlUmVzcG9uc2USKAoDcmFuGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5SYW4SNQoHdmVjdG9ycxgCIAMoCzIkLmFycm93bWVzaC5pbmZlcmVuY2UudjEuU3BhcnNlVmVjdG9yIiwKDFNwYXJzZVZlY3RvchILCgNpZHMYASADKA0SDwoHd2VpZ2h0cxgCIAMoAiKQAQoPQ2xhc3NpZnlSZXF1ZXN0EigKA2pvYhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuSm9iEjgKCXNlcXVlbmNlcxgCIAMoCzIlLmFycm93bWVzaC5pbmZlcmVuY2UudjEuVG9rZW5TZXF1ZW5jZRILCgNyYXcYAyABKAgSDAoEaGVhZBgEIAEoCSJcChBDbGFzc2lmeVJlc3BvbnNlEigKA3JhbhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUmFuEg4KBmxhYmVscxgCIAMoCRIOCgZzY29yZXMYAyADKAIiEwoRTGlzdE1vZGVsc1JlcXVlc3QiQwoSTGlzdE1vZGVsc1Jlc3BvbnNlEi0KBm1vZGVscxgBIAMoCzIdLmFycm93bWVzaC5pbmZlcmVuY2UudjEuTW9kZWwi4gIKBU1vZGVsEgwKBG5hbWUYASABKAkSEgoKZGltZW5zaW9ucxgCIAEoDRISCgp0b2tlbnNfbWF4GAMgASgNEhcKD3ZvY2FidWxhcnlfc2l6ZRgEIAEoDRIPCgdwb29saW5nGAUgASgJEg0KBWR0eXBlGAYgASgJEhgKEGJhdGNoX3Rva2Vuc19tYXgYByABKA0SEQoJcXVldWVfbWF4GAggASgNEg8KB3ZlcnNpb24YCSABKAkSEAoIcmV2aXNpb24YCiABKAkSKgoEdGFzaxgLIAEoDjIcLmFycm93bWVzaC5pbmZlcmVuY2UudjEuVGFzaxIOCgZsYWJlbHMYDCADKAkSEgoKaXNfZGVmYXVsdBgNIAEoCBIOCgZ3ZWlnaHQYDiABKA0SFgoOdmVyc2lvbl9sYWJlbHMYDyADKAkSEgoKaXNfaGVhbHRoeRgQIAEoCBIOCgZkZXZpY2UYESABKAkqUQoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIYChRQUklPUklUWV9JTlRFUkFDVElWRRABEhEKDVBSSU9SSVRZX0JVTEsQAip4CgRUYXNrEhQKEFRBU0tfVU5TUEVDSUZJRUQQABISCg5UQVNLX0VNQkVERElORxABEhcKE1RBU0tfQ0xBU1NJRklDQVRJT04QAhISCg5UQVNLX1JFUkFOS0lORxADEhkKFVRBU0tfU1BBUlNFX0VNQkVERElORxAEMpUEChBJbmZlcmVuY2VTZXJ2aWNlElkKBUVtYmVkEiQuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3QaJS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkUmVzcG9uc2UiA5ACARJrCgtFbWJlZFRva2VucxIqLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRUb2tlbnNSZXF1ZXN0GisuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFRva2Vuc1Jlc3BvbnNlIgOQAgESawoLRW1iZWRTcGFyc2USKi5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkU3BhcnNlUmVxdWVzdBorLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRTcGFyc2VSZXNwb25zZSIDkAIBEmIKCENsYXNzaWZ5EicuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5DbGFzc2lmeVJlcXVlc3QaKC5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkNsYXNzaWZ5UmVzcG9uc2UiA5ACARJoCgpMaXN0TW9kZWxzEikuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVxdWVzdBoqLmFycm93bWVzaC5pbmZlcmVuY2UudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw");
+
+/**
+ * Job is what every call says besides its sequences.
+ *
+ * @generated from message arrowmesh.inference.v1.Job
+ */
+export type Job = Message<"arrowmesh.inference.v1.Job"> & {
+  /**
+   * Name of the model; empty means the default model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * A version ("2") or a label ("canary"); empty means the default version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Who goes first when sequences wait.
+   *
+   * @generated from field: arrowmesh.inference.v1.Priority priority = 3;
+   */
+  priority: Priority;
+
+  /**
+   * Whom the work is for; callers share a model's time evenly. Any opaque text.
+   *
+   * @generated from field: string caller = 4;
+   */
+  caller: string;
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.Job.
+ * Use `create(JobSchema)` to create a new message.
+ */
+export const JobSchema: GenMessage<Job> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 0);
+
+/**
+ * TokenSequence is the ids of one text or of a pair of texts, special tokens included.
+ *
+ * @generated from message arrowmesh.inference.v1.TokenSequence
+ */
+export type TokenSequence = Message<"arrowmesh.inference.v1.TokenSequence"> & {
+  /**
+   * Shape [tokens], 1..Model.tokens_max.
+   *
+   * @generated from field: repeated uint32 ids = 1;
+   */
+  ids: number[];
+
+  /**
+   * Shape [tokens]: 0 for the first text of a pair, 1 for the second. Absent: all 0.
+   *
+   * @generated from field: repeated uint32 type_ids = 2;
+   */
+  typeIds: number[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.TokenSequence.
+ * Use `create(TokenSequenceSchema)` to create a new message.
+ */
+export const TokenSequenceSchema: GenMessage<TokenSequence> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 1);
+
+/**
+ * Ran says what answered.
+ *
+ * @generated from message arrowmesh.inference.v1.Ran
+ */
+export type Ran = Message<"arrowmesh.inference.v1.Ran"> & {
+  /**
+   * Name of the model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Version of the model.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Changes whenever the files of the version do; vectors of two revisions must not be mixed.
+   *
+   * @generated from field: string revision = 3;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.Ran.
+ * Use `create(RanSchema)` to create a new message.
+ */
+export const RanSchema: GenMessage<Ran> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 2);
 
 /**
  * EmbedRequest asks for the vectors of some token sequences.
@@ -21,11 +126,11 @@ export const file_arrowmesh_inference_v1_inference: GenFile = /*@__PURE__*/
  */
 export type EmbedRequest = Message<"arrowmesh.inference.v1.EmbedRequest"> & {
   /**
-   * Id of the model; empty means the default model.
+   * Which model, for whom, how urgent.
    *
-   * @generated from field: string model = 1;
+   * @generated from field: arrowmesh.inference.v1.Job job = 1;
    */
-  model: string;
+  job?: Job | undefined;
 
   /**
    * At least one sequence.
@@ -47,28 +152,7 @@ export type EmbedRequest = Message<"arrowmesh.inference.v1.EmbedRequest"> & {
  * Use `create(EmbedRequestSchema)` to create a new message.
  */
 export const EmbedRequestSchema: GenMessage<EmbedRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 0);
-
-/**
- * TokenSequence is the ids of one text, special tokens included.
- *
- * @generated from message arrowmesh.inference.v1.TokenSequence
- */
-export type TokenSequence = Message<"arrowmesh.inference.v1.TokenSequence"> & {
-  /**
-   * Shape [tokens], 1..Model.tokens_max.
-   *
-   * @generated from field: repeated uint32 ids = 1;
-   */
-  ids: number[];
-};
-
-/**
- * Describes the message arrowmesh.inference.v1.TokenSequence.
- * Use `create(TokenSequenceSchema)` to create a new message.
- */
-export const TokenSequenceSchema: GenMessage<TokenSequence> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 1);
+  messageDesc(file_arrowmesh_inference_v1_inference, 3);
 
 /**
  * EmbedResponse holds one vector for each sequence.
@@ -77,11 +161,11 @@ export const TokenSequenceSchema: GenMessage<TokenSequence> = /*@__PURE__*/
  */
 export type EmbedResponse = Message<"arrowmesh.inference.v1.EmbedResponse"> & {
   /**
-   * Id of the model that ran.
+   * What answered.
    *
-   * @generated from field: string model = 1;
+   * @generated from field: arrowmesh.inference.v1.Ran ran = 1;
    */
-  model: string;
+  ran?: Ran | undefined;
 
   /**
    * Length of one vector.
@@ -103,7 +187,232 @@ export type EmbedResponse = Message<"arrowmesh.inference.v1.EmbedResponse"> & {
  * Use `create(EmbedResponseSchema)` to create a new message.
  */
 export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 2);
+  messageDesc(file_arrowmesh_inference_v1_inference, 4);
+
+/**
+ * EmbedTokensRequest asks for the token vectors of some sequences.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedTokensRequest
+ */
+export type EmbedTokensRequest = Message<"arrowmesh.inference.v1.EmbedTokensRequest"> & {
+  /**
+   * Which model, for whom, how urgent.
+   *
+   * @generated from field: arrowmesh.inference.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+
+  /**
+   * At least one sequence.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.TokenSequence sequences = 2;
+   */
+  sequences: TokenSequence[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedTokensRequest.
+ * Use `create(EmbedTokensRequestSchema)` to create a new message.
+ */
+export const EmbedTokensRequestSchema: GenMessage<EmbedTokensRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 5);
+
+/**
+ * EmbedTokensResponse holds the token vectors of each sequence.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedTokensResponse
+ */
+export type EmbedTokensResponse = Message<"arrowmesh.inference.v1.EmbedTokensResponse"> & {
+  /**
+   * What answered.
+   *
+   * @generated from field: arrowmesh.inference.v1.Ran ran = 1;
+   */
+  ran?: Ran | undefined;
+
+  /**
+   * Length of one vector.
+   *
+   * @generated from field: uint32 dimensions = 2;
+   */
+  dimensions: number;
+
+  /**
+   * For each sequence: shape [tokens, dimensions], row-major, little-endian float32.
+   *
+   * @generated from field: repeated bytes vectors = 3;
+   */
+  vectors: Uint8Array[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedTokensResponse.
+ * Use `create(EmbedTokensResponseSchema)` to create a new message.
+ */
+export const EmbedTokensResponseSchema: GenMessage<EmbedTokensResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 6);
+
+/**
+ * EmbedSparseRequest asks for the sparse vectors of some sequences.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedSparseRequest
+ */
+export type EmbedSparseRequest = Message<"arrowmesh.inference.v1.EmbedSparseRequest"> & {
+  /**
+   * Which model, for whom, how urgent.
+   *
+   * @generated from field: arrowmesh.inference.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+
+  /**
+   * At least one sequence.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.TokenSequence sequences = 2;
+   */
+  sequences: TokenSequence[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedSparseRequest.
+ * Use `create(EmbedSparseRequestSchema)` to create a new message.
+ */
+export const EmbedSparseRequestSchema: GenMessage<EmbedSparseRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 7);
+
+/**
+ * EmbedSparseResponse holds one sparse vector for each sequence.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedSparseResponse
+ */
+export type EmbedSparseResponse = Message<"arrowmesh.inference.v1.EmbedSparseResponse"> & {
+  /**
+   * What answered.
+   *
+   * @generated from field: arrowmesh.inference.v1.Ran ran = 1;
+   */
+  ran?: Ran | undefined;
+
+  /**
+   * In the order of the sequences.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.SparseVector vectors = 2;
+   */
+  vectors: SparseVector[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedSparseResponse.
+ * Use `create(EmbedSparseResponseSchema)` to create a new message.
+ */
+export const EmbedSparseResponseSchema: GenMessage<EmbedSparseResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 8);
+
+/**
+ * SparseVector is the weights of some ids of the vocabulary; all others have weight 0.
+ *
+ * @generated from message arrowmesh.inference.v1.SparseVector
+ */
+export type SparseVector = Message<"arrowmesh.inference.v1.SparseVector"> & {
+  /**
+   * Ids, ascending.
+   *
+   * @generated from field: repeated uint32 ids = 1;
+   */
+  ids: number[];
+
+  /**
+   * The weight of each id, above 0.
+   *
+   * @generated from field: repeated float weights = 2;
+   */
+  weights: number[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.SparseVector.
+ * Use `create(SparseVectorSchema)` to create a new message.
+ */
+export const SparseVectorSchema: GenMessage<SparseVector> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 9);
+
+/**
+ * ClassifyRequest asks for the scores of some sequences.
+ *
+ * @generated from message arrowmesh.inference.v1.ClassifyRequest
+ */
+export type ClassifyRequest = Message<"arrowmesh.inference.v1.ClassifyRequest"> & {
+  /**
+   * Which model, for whom, how urgent.
+   *
+   * @generated from field: arrowmesh.inference.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+
+  /**
+   * At least one sequence.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.TokenSequence sequences = 2;
+   */
+  sequences: TokenSequence[];
+
+  /**
+   * Whether scores are the model's raw outputs (logits). Otherwise they are probabilities: softmax over the labels,
+   * or the logistic function of each where labels do not exclude each other or there is only one.
+   *
+   * @generated from field: bool raw = 3;
+   */
+  raw: boolean;
+
+  /**
+   * Name of a classification head of an embedding model; empty means its first.
+   *
+   * @generated from field: string head = 4;
+   */
+  head: string;
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.ClassifyRequest.
+ * Use `create(ClassifyRequestSchema)` to create a new message.
+ */
+export const ClassifyRequestSchema: GenMessage<ClassifyRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 10);
+
+/**
+ * ClassifyResponse holds the scores of each sequence.
+ *
+ * @generated from message arrowmesh.inference.v1.ClassifyResponse
+ */
+export type ClassifyResponse = Message<"arrowmesh.inference.v1.ClassifyResponse"> & {
+  /**
+   * What answered.
+   *
+   * @generated from field: arrowmesh.inference.v1.Ran ran = 1;
+   */
+  ran?: Ran | undefined;
+
+  /**
+   * Shape [labels].
+   *
+   * @generated from field: repeated string labels = 2;
+   */
+  labels: string[];
+
+  /**
+   * Shape [sequences, labels], row-major.
+   *
+   * @generated from field: repeated float scores = 3;
+   */
+  scores: number[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.ClassifyResponse.
+ * Use `create(ClassifyResponseSchema)` to create a new message.
+ */
+export const ClassifyResponseSchema: GenMessage<ClassifyResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 11);
 
 /**
  * ListModelsRequest has no fields yet.
@@ -118,7 +427,7 @@ export type ListModelsRequest = Message<"arrowmesh.inference.v1.ListModelsReques
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 3);
+  messageDesc(file_arrowmesh_inference_v1_inference, 12);
 
 /**
  * ListModelsResponse lists the models of this server.
@@ -127,7 +436,7 @@ export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE_
  */
 export type ListModelsResponse = Message<"arrowmesh.inference.v1.ListModelsResponse"> & {
   /**
-   * The first one is the default.
+   * The first one is the default version of the default model.
    *
    * @generated from field: repeated arrowmesh.inference.v1.Model models = 1;
    */
@@ -139,30 +448,30 @@ export type ListModelsResponse = Message<"arrowmesh.inference.v1.ListModelsRespo
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 4);
+  messageDesc(file_arrowmesh_inference_v1_inference, 13);
 
 /**
- * Model describes one loaded model.
+ * Model describes one loaded version of a model.
  *
  * @generated from message arrowmesh.inference.v1.Model
  */
 export type Model = Message<"arrowmesh.inference.v1.Model"> & {
   /**
-   * Id that requests name.
+   * Name that requests give.
    *
-   * @generated from field: string id = 1;
+   * @generated from field: string name = 1;
    */
-  id: string;
+  name: string;
 
   /**
-   * Length of one vector.
+   * Length of one vector; 0 where there is none.
    *
    * @generated from field: uint32 dimensions = 2;
    */
   dimensions: number;
 
   /**
-   * Most tokens of one sequence, special tokens included.
+   * Most tokens of one sequence, special tokens included; 0 for models of tensors.
    *
    * @generated from field: uint32 tokens_max = 3;
    */
@@ -176,14 +485,14 @@ export type Model = Message<"arrowmesh.inference.v1.Model"> & {
   vocabularySize: number;
 
   /**
-   * How token vectors become one vector: "mean" or "cls".
+   * How token vectors become one vector: "mean", "cls", "max", "last_token"; empty where there is none.
    *
    * @generated from field: string pooling = 5;
    */
   pooling: string;
 
   /**
-   * Type of the weights: "int8" or "float32".
+   * Type of the weights: "int8", "float16" or "float32".
    *
    * @generated from field: string dtype = 6;
    */
@@ -202,6 +511,69 @@ export type Model = Message<"arrowmesh.inference.v1.Model"> & {
    * @generated from field: uint32 queue_max = 8;
    */
   queueMax: number;
+
+  /**
+   * Version of the model: a whole number.
+   *
+   * @generated from field: string version = 9;
+   */
+  version: string;
+
+  /**
+   * Changes whenever the files of the version do.
+   *
+   * @generated from field: string revision = 10;
+   */
+  revision: string;
+
+  /**
+   * What the model is for.
+   *
+   * @generated from field: arrowmesh.inference.v1.Task task = 11;
+   */
+  task: Task;
+
+  /**
+   * Labels of a classifier, or of the first head of an embedding model.
+   *
+   * @generated from field: repeated string labels = 12;
+   */
+  labels: string[];
+
+  /**
+   * Whether requests that name no version may run on this one; see weight.
+   *
+   * @generated from field: bool is_default = 13;
+   */
+  isDefault: boolean;
+
+  /**
+   * Share of the requests that name no version, relative to the model's other versions.
+   *
+   * @generated from field: uint32 weight = 14;
+   */
+  weight: number;
+
+  /**
+   * Names by which requests may ask for this version, such as "stable" or "canary".
+   *
+   * @generated from field: repeated string version_labels = 15;
+   */
+  versionLabels: string[];
+
+  /**
+   * Whether its workers answer.
+   *
+   * @generated from field: bool is_healthy = 16;
+   */
+  isHealthy: boolean;
+
+  /**
+   * Where it runs: "cpu", "cuda:0".
+   *
+   * @generated from field: string device = 17;
+   */
+  device: string;
 };
 
 /**
@@ -209,21 +581,117 @@ export type Model = Message<"arrowmesh.inference.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 5);
+  messageDesc(file_arrowmesh_inference_v1_inference, 14);
+
+/**
+ * Who goes first when sequences wait.
+ *
+ * @generated from enum arrowmesh.inference.v1.Priority
+ */
+export const Priority = {
+  /**
+   * The same as PRIORITY_INTERACTIVE.
+   *
+   * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Somebody waits for the answer.
+   *
+   * @generated from enum value: PRIORITY_INTERACTIVE = 1;
+   */
+  INTERACTIVE: 1,
+
+  /**
+   * Goes after what is interactive, but never waits longer than the queue's ageing allows.
+   *
+   * @generated from enum value: PRIORITY_BULK = 2;
+   */
+  BULK: 2,
+} as const;
+
+/**
+ * Who goes first when sequences wait.
+ *
+ * @generated from enum arrowmesh.inference.v1.Priority
+ */
+export type Priority = (typeof Priority)[keyof typeof Priority] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.inference.v1.Priority.
+ */
+export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_inference_v1_inference, 0);
+
+/**
+ * What a model is for.
+ *
+ * @generated from enum arrowmesh.inference.v1.Task
+ */
+export const Task = {
+  /**
+   * Tensors in, tensors out.
+   *
+   * @generated from enum value: TASK_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * One vector for each text.
+   *
+   * @generated from enum value: TASK_EMBEDDING = 1;
+   */
+  EMBEDDING: 1,
+
+  /**
+   * Scores of labels.
+   *
+   * @generated from enum value: TASK_CLASSIFICATION = 2;
+   */
+  CLASSIFICATION: 2,
+
+  /**
+   * One score for a pair of texts.
+   *
+   * @generated from enum value: TASK_RERANKING = 3;
+   */
+  RERANKING: 3,
+
+  /**
+   * A sparse vector over the vocabulary.
+   *
+   * @generated from enum value: TASK_SPARSE_EMBEDDING = 4;
+   */
+  SPARSE_EMBEDDING: 4,
+} as const;
+
+/**
+ * What a model is for.
+ *
+ * @generated from enum arrowmesh.inference.v1.Task
+ */
+export type Task = (typeof Task)[keyof typeof Task] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.inference.v1.Task.
+ */
+export const TaskSchema: GenEnum<Task> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_inference_v1_inference, 1);
 
 /**
  * InferenceService runs models over token ids.
+ *
+ * A call is admitted whole, while fewer than the queue's maximum of sequences wait for its model. Errors of every
+ * call: INVALID_ARGUMENT (no sequence, an empty or too long one, an id outside the vocabulary, a model whose task is
+ * another), NOT_FOUND (unknown model or version), RESOURCE_EXHAUSTED (the queue is full; with RetryInfo),
+ * UNAVAILABLE (the queue's timeout passed, or a worker died twice under the same batch), INTERNAL (the model failed).
  *
  * @generated from service arrowmesh.inference.v1.InferenceService
  */
 export const InferenceService: GenService<{
   /**
    * Embed returns one vector for each sequence, in order.
-   *
-   * A call is admitted whole, while fewer than the queue's maximum of sequences wait. Errors:
-   * INVALID_ARGUMENT (no sequence, an empty or too long one, an id outside the vocabulary), NOT_FOUND (unknown
-   * model), RESOURCE_EXHAUSTED (the queue is full; with RetryInfo), UNAVAILABLE (a worker died twice under
-   * the same batch), INTERNAL (the model failed).
    *
    * @generated from rpc arrowmesh.inference.v1.InferenceService.Embed
    */
@@ -233,7 +701,38 @@ export const InferenceService: GenService<{
     output: typeof EmbedResponseSchema;
   },
   /**
-   * ListModels describes every model this server can run; the first one is the default.
+   * EmbedTokens returns one vector for each token of each sequence, in order, before pooling.
+   *
+   * @generated from rpc arrowmesh.inference.v1.InferenceService.EmbedTokens
+   */
+  embedTokens: {
+    methodKind: "unary";
+    input: typeof EmbedTokensRequestSchema;
+    output: typeof EmbedTokensResponseSchema;
+  },
+  /**
+   * EmbedSparse returns a sparse vector over the vocabulary for each sequence (SPLADE).
+   *
+   * @generated from rpc arrowmesh.inference.v1.InferenceService.EmbedSparse
+   */
+  embedSparse: {
+    methodKind: "unary";
+    input: typeof EmbedSparseRequestSchema;
+    output: typeof EmbedSparseResponseSchema;
+  },
+  /**
+   * Classify returns the scores of each sequence: of a classifier, of a cross-encoder (one score), or of a
+   * classification head on an embedding model.
+   *
+   * @generated from rpc arrowmesh.inference.v1.InferenceService.Classify
+   */
+  classify: {
+    methodKind: "unary";
+    input: typeof ClassifyRequestSchema;
+    output: typeof ClassifyResponseSchema;
+  },
+  /**
+   * ListModels describes every version that answers now; the first one is the default.
    *
    * @generated from rpc arrowmesh.inference.v1.InferenceService.ListModels
    */
