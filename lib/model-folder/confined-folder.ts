@@ -1,0 +1,170 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  opendirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { z } from "zod";
+import { MeshError } from "../errors.js";
+
+const jsonBytesMax = 64 << 20;
+const entriesMax = 10_000;
+const messageLengthMax = 1_000;
+const shownLengthMax = 200;
+
+/**
+ * A folder of which nothing outside is read, whatever its files or links say. Paths are relative to it, and errors are
+ * `invalid` and name them so, because where the folder stands is nobody's business.
+ */
+export class ConfinedFolder {
+  readonly path: string;
+  readonly #real: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+    const real = realPath(this.path, "the model's folder");
+    if (real === undefined || !statSync(real).isDirectory()) {
+      throw new MeshError("invalid", "the model's folder does not exist");
+    }
+    this.#real = real;
+  }
+
+  /** Absolute path of a regular file, or undefined when there is nothing of that name. */
+  find(path: string): string | undefined {
+    const real = this.#resolve(path);
+    if (real === undefined) return undefined;
+    if (!statSync(real).isFile()) throw invalid(path, "is not a regular file");
+    return join(this.path, path);
+  }
+
+  /** Absolute path of a regular file that has to be there and be at most so large. */
+  require(path: string, bytesMax: number = Number.POSITIVE_INFINITY): string {
+    const file = this.find(path);
+    if (file === undefined) throw invalid(path, "does not exist");
+    if (statSync(file).size > bytesMax) throw invalid(path, `is over ${bytesMax} bytes`);
+    return file;
+  }
+
+  /** Names of the folders in a folder, sorted; none when it does not exist. Links out of the folder are refused. */
+  folders(path: string, isWanted: (name: string) => boolean): string[] {
+    const real = this.#resolve(path);
+    if (real === undefined || !statSync(real).isDirectory()) return [];
+    return namesIn(real, path)
+      .filter((name) => {
+        if (!isWanted(name)) return false;
+        const inner = this.#resolve(join(path, name));
+        return inner !== undefined && statSync(inner).isDirectory();
+      })
+      .sort();
+  }
+
+  /** What a JSON file says, or undefined when it does not exist. */
+  findJson<T>(path: string, schema: z.ZodType<T>): T | undefined {
+    return this.find(path) === undefined ? undefined : this.json(path, schema);
+  }
+
+  json<T>(path: string, schema: z.ZodType<T>): T {
+    const file = this.require(path);
+    const parsed = schema.safeParse(
+      parseJson(
+        reading(path, () => readText(file, path)),
+        path,
+      ),
+    );
+    if (parsed.success) return parsed.data;
+    throw invalid(path, z.prettifyError(parsed.error));
+  }
+
+  #resolve(path: string): string | undefined {
+    const isPlain =
+      !isAbsolute(path) && !path.split(/[\\/]/).includes("..") && !path.includes("\0");
+    const real = isPlain ? realPath(join(this.#real, path), shown(path)) : undefined;
+    const isInside = real === undefined || real === this.#real || isWithin(this.#real, real);
+    if (!isPlain || !isInside) throw invalid(shown(path), "leaves the model's folder");
+    return real;
+  }
+}
+
+/** The fault of every wrong file: `path` is relative to the model's folder. */
+export function invalid(path: string, what: string, cause?: unknown): MeshError {
+  const message = `${path}: ${what}`;
+  const short =
+    message.length > messageLengthMax ? `${message.slice(0, messageLengthMax)}…` : message;
+  return new MeshError("invalid", short, cause === undefined ? {} : { cause });
+}
+
+/** What `read` returns; what the file system refuses is `invalid` too. */
+export function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof MeshError || code === undefined) throw error;
+    throw invalid(path, `cannot be read (${code})`, error);
+  }
+}
+
+/** Text out of a file as it may stand in a message: short, on one line. */
+export function shown(text: string): string {
+  const quoted = JSON.stringify(text);
+  const plain = quoted.slice(1, -1) === text ? text : quoted;
+  return plain.length > shownLengthMax ? `${plain.slice(0, shownLengthMax)}…` : plain;
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+/** Undefined when nothing is there. */
+function realPath(path: string, name: string): string | undefined {
+  return reading(name, () => {
+    try {
+      return realpathSync(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      throw error;
+    }
+  });
+}
+
+function namesIn(folder: string, name: string): string[] {
+  const names: string[] = [];
+  const entries = opendirSync(folder);
+  try {
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      names.push(entry.name);
+      if (names.length > entriesMax) throw invalid(name, `has more than ${entriesMax} entries`);
+    }
+  } finally {
+    entries.closeSync();
+  }
+  return names;
+}
+
+function readText(file: string, name: string): string {
+  // Without O_NONBLOCK, opening a pipe that took the file's place would wait for ever.
+  const fd = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const status = fstatSync(fd);
+    if (!status.isFile()) throw invalid(name, "is not a regular file");
+    if (status.size > jsonBytesMax) throw invalid(name, `is over ${jsonBytesMax} bytes`);
+    return readFileSync(fd, "utf8");
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(name, `is not JSON: ${shown((error as Error).message)}`, error);
+  }
+}
