@@ -24,9 +24,9 @@ export interface Head {
 }
 
 interface OnnxFiles {
-  /** The folder; every other path is inside it. */
+  /** The folder; every file is inside it. */
   readonly path: string;
-  /** ONNX files by the type of their weights; at least one. */
+  /** Absolute paths of ONNX files by the type of their weights; at least one. */
   readonly files: Readonly<Partial<Record<Dtype, string>>>;
 }
 

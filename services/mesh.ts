@@ -7,24 +7,27 @@ import {
 import { addAdminRoutes } from "../lib/admin-routes.js";
 import { ConfigError, readConfig } from "../lib/config.js";
 import { openInternalServer } from "../lib/internal-server.js";
-import { readModelFolder } from "../lib/model-folder.js";
+import { ModelCatalog } from "../lib/model-catalog.js";
 import type { Binding, CallContext, Channel } from "../lib/rpc/call.js";
 import { createOpenEntry } from "../lib/rpc/entry.js";
 import { createGrpcChannel } from "../lib/rpc/grpc-channel.js";
 import { createHealth } from "../lib/rpc/health.js";
 import { createLocalChannel } from "../lib/rpc/local-channel.js";
 import { createReflection } from "../lib/rpc/reflection.js";
+import { Admission } from "./gateway/admission.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
 import { createEmbedder } from "./gateway/embedder.js";
 import { addNativeRoutes } from "./gateway/http/native-routes.js";
 import { addOpenAiRoutes } from "./gateway/http/openai-routes.js";
 import { Limiter } from "./gateway/limiter.js";
+import { createGatewayMetrics } from "./gateway/metrics.js";
+import { createModelDirectory } from "./gateway/model-directory.js";
 import { createGateway } from "./gateway/service.js";
-import { BatchRunner } from "./inference/batch-runner.js";
+import { VectorCache } from "./gateway/vector-cache.js";
 import { inferenceSchema } from "./inference/config.js";
-import { createInferenceMetrics } from "./inference/metrics.js";
-import { openOnnxModel } from "./inference/onnx-model.js";
+import { openRepository } from "./inference/open-repository.js";
+import { createRepositoryService } from "./inference/repository-service.js";
 import { createInference } from "./inference/service.js";
 import type { Platform } from "./platform.js";
 import { ratelimitSchema } from "./ratelimit/config.js";
@@ -67,20 +70,15 @@ const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
     // Loaded here only: the small image of the other roles has no native tokenizer.
     const { createTokenizer } = await import("./tokenizer/service.js");
     const config = readConfig(tokenizerSchema, env);
-    const folder = readModelFolder(config.modelPath, config.modelId);
-    return { bindings: [createTokenizer(config, folder)], isReady: () => true };
+    return { bindings: [createTokenizer(config, new ModelCatalog(config))], isReady: () => true };
   },
 
   inference: async (platform) => {
     const config = readConfig(inferenceSchema, platform.env);
-    const folder = readModelFolder(config.modelPath, config.modelId);
-    const metrics = createInferenceMetrics(platform.registry);
-    const model = await openOnnxModel(config, folder, { ...platform, metrics });
-    const { dimensions } = folder;
-    const runner = new BatchRunner(config, { model, dimensions, metrics });
+    const repository = await openRepository(config, platform);
     return {
-      bindings: [createInference(config, { folder, runner })],
-      isReady: () => model.isReady,
+      bindings: [createInference(config, repository), createRepositoryService(config, repository)],
+      isReady: () => repository.isReady,
     };
   },
 };
@@ -147,10 +145,17 @@ async function serveGateway(
 
   const limiter = new Limiter(ratelimit.channel, config.reservationMs, platform);
   platform.defer(() => limiter.settled());
-  const embed = createEmbedder(
-    { tokenizer: tokenizer.channel, inference: inference.channel },
-    limiter,
-  );
+  const metrics = createGatewayMetrics(registry);
+  const admission = new Admission(config.admittedInputsMax, metrics.shed);
+  const cache = new VectorCache(config.cacheBytesMax, metrics.cache);
+  metrics.observe({ cacheBytes: () => cache.bytes, inputs: () => admission.inputs });
+  const directory = createModelDirectory(inference.channel, { clock, random: Math.random });
+  const embed = createEmbedder({
+    tokenizer: tokenizer.channel,
+    inference: inference.channel,
+    computeMsMax: common.requestMsMax,
+    ...{ directory, limiter, admission, cache, clock },
+  });
   const gateway = createGateway(config, { embed, clock });
   return await openEdge({
     ...platform,
@@ -167,11 +172,7 @@ async function serveGateway(
     ],
     addRoutes: (app) => {
       addAdminRoutes(app, { isReady, registry });
-      addNativeRoutes(app, config, {
-        embed,
-        inference: inference.channel,
-        version: platform.version,
-      });
+      addNativeRoutes(app, config, { embed, directory, version: platform.version });
       addOpenAiRoutes(app, config, { embed });
     },
   });

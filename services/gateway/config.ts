@@ -49,6 +49,18 @@ export const gatewaySchema = {
     parse: integer({ min: 1, max: 2_048 }),
     fallback: 2_048,
   },
+  admittedInputsMax: {
+    env: "ADMITTED_INPUTS_MAX",
+    doc: "inputs in work at which requests are refused as overload",
+    parse: integer({ min: 1, max: 65_536 }),
+    fallback: 512,
+  },
+  cacheBytesMax: {
+    env: "CACHE_BYTES",
+    doc: "bytes of vectors that are remembered; 0: none",
+    parse: integer({ min: 0, max: 2 ** 40 }),
+    fallback: 64_000_000,
+  },
   streamWindow: {
     env: "STREAM_WINDOW",
     doc: "inputs of one EmbedStream in work at once",

@@ -1,10 +1,101 @@
-import type { Model } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
-import type { CallContext } from "../../lib/rpc/call.js";
+import { basename } from "node:path";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { InferenceService, type Model } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { Clock } from "../../lib/clock.js";
+import { MeshError } from "../../lib/errors.js";
+import type { CallContext, Channel } from "../../lib/rpc/call.js";
+
+/** How old the gateway's knowledge may be before it asks again, in the background. */
+const freshMs = 500;
+const readMsMax = 5_000;
 
 /** The models that inference serves, as the gateway knows them. */
 export interface ModelDirectory {
   /** The version that a request means: by number, by label, or, when empty, by the routes. Rejects with `not_found`. */
   resolve(name: string, version: string, context: CallContext): Promise<Model>;
-  /** Every version that serves; the default one first. */
+  /** Every version that serves; the default model first. */
   list(context: CallContext): Promise<readonly Model[]>;
+  /** Asks inference again; for a caller who was told that a version is gone. */
+  refresh(): Promise<void>;
+}
+
+/** Keeps a copy of what inference serves, so that no request waits for it but the first. */
+export function createModelDirectory(
+  inference: Channel,
+  deps: { readonly clock: Clock; readonly random: () => number },
+): ModelDirectory {
+  const { clock, random } = deps;
+  const client = inference.client(InferenceService);
+  let models: readonly Model[] | undefined;
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let reading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const answer = await client.listModels({}, readContext(clock));
+    models = answer.models;
+    readAtMs = clock.nowMs();
+  };
+  const refresh = (): Promise<void> => {
+    reading ??= read().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+  const known = async (): Promise<readonly Model[]> => {
+    if (models === undefined) await refresh();
+    // Nobody waits for this one; whoever needs a model that is gone asks again.
+    else if (clock.nowMs() - readAtMs > freshMs) refresh().catch(() => undefined);
+    return models ?? [];
+  };
+
+  return {
+    async resolve(name, version) {
+      const found = pick(await known(), name, version, random);
+      if (found !== undefined) return found;
+      await refresh();
+      const later = pick(models ?? [], name, version, random);
+      if (later !== undefined) return later;
+      const what = version === "" ? name : `${name}, version ${version}`;
+      throw new MeshError("not_found", `unknown model: ${what}`);
+    },
+    list: known,
+    refresh,
+  };
+}
+
+/** One of the versions that the name and the version or label mean; without a version, in the share of their weights. */
+function pick(
+  models: readonly Model[],
+  name: string,
+  version: string,
+  random: () => number,
+): Model | undefined {
+  const named = models.filter((model) => isNamed(model, name));
+  if (version !== "") {
+    return named.find(
+      (model) => model.version === version || model.versionLabels.includes(version),
+    );
+  }
+  const [only] = named;
+  if (named.length < 2) return only;
+  let at = random() * named.reduce((sum, { weight }) => sum + weight, 0);
+  return named.find(({ weight }) => {
+    at -= weight;
+    return at < 0;
+  });
+}
+
+/** By its name, by its name without the owner, or by none. */
+function isNamed({ name, isDefaultModel }: Model, wanted: string): boolean {
+  return wanted === "" ? isDefaultModel : wanted === name || wanted === basename(name);
+}
+
+function readContext(clock: Clock): CallContext {
+  return {
+    signal: AbortSignal.timeout(readMsMax),
+    deadlineAtMs: clock.nowMs() + readMsMax,
+    trace: ROOT_CONTEXT,
+    requestId: "models",
+    clientIp: "",
+  };
 }

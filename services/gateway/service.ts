@@ -4,8 +4,10 @@ import {
   type EmbedStreamRequest,
   type EmbedStreamResponseSchema,
   GatewayService,
+  Priority,
   VectorEncoding,
 } from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
+import { Priority as Urgency } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { type Clock, sleep } from "../../lib/clock.js";
 import { type MeshError, toMeshError } from "../../lib/errors.js";
 import { mapOrdered } from "../../lib/map-ordered.js";
@@ -24,7 +26,12 @@ export function createGateway(
 ): Binding {
   return bind(GatewayService, {
     async embed(request, context) {
-      const order = { ...orderOf(request), texts: request.inputs, textsMax: config.inputsMax };
+      const order = {
+        ...orderOf(request),
+        texts: request.inputs,
+        textsMax: config.inputsMax,
+        priority: priorityOf(request.priority, Urgency.INTERACTIVE),
+      };
       const embedded = await deps.embed(order, context);
       return {
         model: embedded.model,
@@ -40,10 +47,20 @@ export function createGateway(
   });
 }
 
-type Options = Pick<EmbedStreamRequest, "model" | "truncate" | "normalize" | "dimensions">;
+type Options = Pick<
+  EmbedStreamRequest,
+  "model" | "version" | "truncate" | "normalize" | "dimensions" | "promptName"
+>;
 
-function orderOf({ model, truncate, normalize = true, dimensions }: Options) {
-  return { model, truncate, normalize, dimensions } as const;
+function orderOf(request: Options) {
+  const { model, version, truncate, normalize = true, dimensions, promptName } = request;
+  return { model, version, truncate, normalize, dimensions, promptName } as const;
+}
+
+/** The gateway's words for it are those of inference. */
+function priorityOf(priority: Priority, usual: Urgency): Urgency {
+  if (priority === Priority.UNSPECIFIED) return usual;
+  return priority === Priority.BULK ? Urgency.BULK : Urgency.INTERACTIVE;
 }
 
 /** One text of a stream. It never rejects: what goes wrong is this text's answer. */
@@ -57,7 +74,12 @@ async function embedOne(
   },
 ): Promise<MessageInitShape<typeof EmbedStreamResponseSchema>> {
   const index = BigInt(call.index);
-  const order = { ...orderOf(request), texts: [request.input], textsMax: 1 };
+  const order = {
+    ...orderOf(request),
+    texts: [request.input],
+    textsMax: 1,
+    priority: priorityOf(request.priority, Urgency.BULK),
+  };
   try {
     const embedded = await embedPatiently(order, call);
     return {
@@ -95,11 +117,11 @@ function isPassing({ fault, details }: MeshError): boolean {
 }
 
 function toEmbedding(
-  { vectors, dimensions, tokenCounts }: Embedded,
+  { vectors, tokenCounts }: Embedded,
   row: number,
   encoding: VectorEncoding,
 ): MessageInitShape<typeof EmbeddingSchema> {
-  const vector = vectors.subarray(row * dimensions, (row + 1) * dimensions);
+  const vector = vectors[row] ?? new Float32Array();
   const inputTokens = tokenCounts[row] ?? 0;
   if (encoding !== VectorEncoding.FLOAT32_LE) return { values: [...vector], inputTokens };
   const float32Le = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);

@@ -1,91 +1,142 @@
+import { Priority } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
-import { type BatchLimits, BatchQueue } from "./batch-queue.js";
-import type { InferenceMetrics } from "./metrics.js";
-import { type Model, WorkerLost } from "./model.js";
+import type { Batch, BatchListener, Engine, Row, StartedBatch, TensorBatch } from "./batch.js";
+import type { BatchMetrics } from "./metrics.js";
+import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
+import type { NamedTensor, WorkOptions } from "./served-model.js";
+import type { Statistics } from "./statistics.js";
 
 /** A batch whose worker died runs once more, then its calls fail. */
 const attemptsMax = 2;
 const overloadRetryMs = 1_000;
 
-/** One call of the service: several sequences, one answer. */
+/** Takes the numbers of one row out of memory that is about to be overwritten. */
+type Collect = (row: number, values: Float32Array) => void;
+
+/** One call of the service: several rows or one request of tensors, one answer. */
 interface Call {
-  /** Shape [sequences, dimensions]; filled row by row as batches finish. */
-  readonly vectors: Float32Array;
-  readonly normalize: boolean;
-  missingRows: number;
-  /** Answered or failed: nobody waits for its rows any more. */
+  readonly arrivedAtMs: number;
+  readonly collect: Collect;
+  readonly answer: (tensors: readonly NamedTensor[]) => void;
+  missing: number;
+  /** Answered or failed: nobody waits for it any more. */
   isSettled: boolean;
   settle(error?: MeshError): void;
 }
 
-/** One sequence of a call. */
-interface Row {
+/** One row of a call, or all of it when it is one of tensors. */
+interface Item extends Waiting {
   readonly call: Call;
   readonly index: number;
-  readonly ids: readonly number[];
-  readonly tokenCount: number;
+  readonly work: Row | TensorBatch;
   attempts: number;
 }
 
-/** Feeds idle workers from the queue and hands rows back to their calls. */
-export class BatchRunner {
-  readonly #queue: BatchQueue<Row>;
-  readonly #model: Model;
-  readonly #dimensions: number;
-  readonly #metrics: InferenceMetrics;
-  #isPumpPlanned = false;
+interface Started {
+  readonly items: readonly Item[];
+  readonly batch: StartedBatch;
+}
 
-  constructor(
-    limits: BatchLimits,
-    deps: {
-      readonly model: Model;
-      readonly dimensions: number;
-      readonly metrics: InferenceMetrics;
-    },
-  ) {
-    this.#queue = new BatchQueue(limits);
-    this.#model = deps.model;
-    this.#dimensions = deps.dimensions;
-    this.#metrics = deps.metrics;
-    this.#model.onIdle = () => this.#pump();
-    this.#metrics.observeQueue(() => this.#queue.length);
+export interface BatchRunnerDeps {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly metrics: BatchMetrics;
+  readonly statistics: Statistics;
+}
+
+/** Feeds workers from the scheduler and hands results back to their calls. */
+export class BatchRunner {
+  readonly #limits: SchedulerLimits;
+  readonly #scheduler: Scheduler<Item>;
+  readonly #deps: BatchRunnerDeps;
+  readonly #started = new Set<Started>();
+  #isPumpPlanned = false;
+  #stopExpiry: (() => void) | undefined;
+
+  constructor(limits: SchedulerLimits, deps: BatchRunnerDeps) {
+    this.#limits = limits;
+    this.#scheduler = new Scheduler(limits);
+    this.#deps = deps;
+    deps.engine.onFree = () => this.#pump();
+  }
+
+  /** Sequences that wait for a worker. */
+  get queueLength(): number {
+    return this.#scheduler.length;
   }
 
   /**
-   * Vectors of shape [sequences, dimensions], row-major. Rejects with `overloaded` when the queue is full,
-   * `unavailable` when workers died twice, `internal` when the model failed, and the signal's reason when aborted.
+   * Runs rows in any order and any number of batches; resolves when `collect` has had each of them. Rejects with
+   * `overloaded` when the queue is full, `unavailable` when the queue's time passed or workers died twice,
+   * `internal` when the model failed, and the signal's reason when aborted.
    */
-  run(
-    sequences: readonly (readonly number[])[],
-    options: { readonly normalize: boolean; readonly signal: AbortSignal },
-  ): Promise<Float32Array> {
-    const { normalize, signal } = options;
+  async run(rows: readonly Row[], options: WorkOptions, collect: Collect): Promise<void> {
+    await this.#submit(rows, options, collect);
+  }
+
+  /** Runs one request of tensors by itself; rejects as `run` does. */
+  runTensors(batch: TensorBatch, options: WorkOptions): Promise<readonly NamedTensor[]> {
+    return this.#submit([batch], options, () => {});
+  }
+
+  /** Forgets its timer; nothing may be running any more. */
+  close(): void {
+    this.#stopExpiry?.();
+  }
+
+  #submit(
+    works: readonly (Row | TensorBatch)[],
+    { signal, caller, priority }: WorkOptions,
+    collect: Collect,
+  ): Promise<readonly NamedTensor[]> {
     if (signal.aborted) return Promise.reject(signal.reason);
+    const arrivedAtMs = this.#deps.clock.nowMs();
     return new Promise((resolve, reject) => {
+      let tensors: readonly NamedTensor[] = [];
       const onAbort = (): void => call.settle(signal.reason);
       const call: Call = {
-        vectors: new Float32Array(sequences.length * this.#dimensions),
-        normalize,
-        missingRows: sequences.length,
+        arrivedAtMs,
+        collect,
+        answer: (outputs) => {
+          tensors = outputs;
+        },
+        missing: works.length,
         isSettled: false,
         settle: (error) => {
+          if (call.isSettled) return;
           call.isSettled = true;
           signal.removeEventListener("abort", onAbort);
-          if (error === undefined) return resolve(call.vectors);
-          this.#queue.remove((row) => row.call === call);
+          this.#deps.statistics.ended(error === undefined, this.#deps.clock.nowMs() - arrivedAtMs);
+          if (error === undefined) return resolve(tensors);
+          this.#forget(call);
           reject(error);
         },
       };
-      const rows = sequences.map((ids, index) => {
-        return { call, index, ids, tokenCount: ids.length, attempts: 0 };
+      const isBulk = priority === Priority.BULK;
+      const items = works.map((work, index): Item => {
+        const isAlone = !("ids" in work);
+        const tokenCount = isAlone ? 1 : work.ids.length;
+        return { call, index, work, tokenCount, isAlone, isBulk, caller, arrivedAtMs, attempts: 0 };
       });
-      if (!this.#queue.offer(rows)) {
-        this.#metrics.shed.inc(rows.length);
+      if (!this.#scheduler.offer(items)) {
+        this.#deps.metrics.shed(items.length);
         throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs: overloadRetryMs });
       }
       signal.addEventListener("abort", onAbort, { once: true });
       this.#planPump();
     });
+  }
+
+  /** Takes what is left of a call out of the queue, and out of batches that have not begun to run. */
+  #forget(call: Call): void {
+    this.#scheduler.remove((item) => item.call === call);
+    for (const started of this.#started) {
+      if (!started.items.some((item) => item.call === call) || !started.batch.revoke()) continue;
+      this.#started.delete(started);
+      this.#scheduler.putBack(started.items.filter((item) => !item.call.isSettled));
+      this.#planPump();
+    }
   }
 
   /** Waits for the rest of this turn of the event loop, so that what arrives together runs together. */
@@ -99,48 +150,122 @@ export class BatchRunner {
   }
 
   #pump(): void {
+    const { clock, engine } = this.#deps;
     for (;;) {
-      const rows = this.#queue.take(this.#model.idleCount);
-      if (rows.length === 0) return;
-      void this.#runBatch(rows);
+      const { idleCount } = engine;
+      if (idleCount === 0 && !this.#mayPrefetch()) break;
+      const items = this.#scheduler.take(clock.nowMs(), Math.max(1, idleCount));
+      if (items.length === 0) break;
+      this.#start(items);
     }
+    this.#planExpiry();
   }
 
-  async #runBatch(rows: readonly Row[]): Promise<void> {
-    this.#metrics.observeBatch(rows.map((row) => row.tokenCount));
-    try {
-      const vectors = await this.#model.run({
-        sequences: rows.map((row) => row.ids),
-        normalize: rows.map((row) => row.call.normalize),
-      });
-      for (const [position, row] of rows.entries()) this.#deliver(row, vectors, position);
-    } catch (error) {
-      if (error instanceof WorkerLost) this.#retry(rows);
-      else for (const row of rows) row.call.settle(modelFailed(error));
+  /** One batch waits at each worker, once so many wait that no worker will run dry for it. */
+  #mayPrefetch(): boolean {
+    const { engine } = this.#deps;
+    const enough = this.#limits.batchSequencesMax * engine.workerCount;
+    return engine.prefetchCount > 0 && this.#scheduler.length >= enough;
+  }
+
+  #start(items: readonly Item[]): void {
+    const { clock, engine, metrics, statistics } = this.#deps;
+    let started: Started | undefined;
+    const end = (): void => {
+      if (started !== undefined) this.#started.delete(started);
+    };
+    const count = (computeMs: number): void => {
+      for (const item of items) {
+        const queueMs = Math.max(0, clock.nowMs() - item.arrivedAtMs - computeMs);
+        metrics.queued(queueMs);
+        statistics.queued(queueMs);
+      }
+      metrics.batch(
+        items.map((item) => item.tokenCount),
+        computeMs,
+      );
+      statistics.ran(items.length, computeMs, clock.dateMs());
+    };
+    const listener: BatchListener = {
+      rows: (read, computeMs) => {
+        end();
+        count(computeMs);
+        for (const [position, item] of items.entries()) deliver(item, read(position));
+      },
+      tensors: (outputs, computeMs) => {
+        end();
+        count(computeMs);
+        items[0]?.call.answer(outputs);
+        items[0]?.call.settle();
+      },
+      lost: () => {
+        end();
+        this.#retry(items);
+      },
+      failed: (cause) => {
+        end();
+        for (const { call } of items) call.settle(modelFailed(cause));
+      },
+    };
+    const batch = engine.start(toBatch(items), listener, this.#scheduler.length === 0);
+    // No worker was left after all: they go back to where they were.
+    if (batch === undefined) {
+      this.#scheduler.putBack(items);
+      return;
     }
+    started = { items, batch };
+    this.#started.add(started);
   }
 
-  #deliver({ call, index }: Row, vectors: Float32Array, position: number): void {
-    const from = position * this.#dimensions;
-    call.vectors.set(vectors.subarray(from, from + this.#dimensions), index * this.#dimensions);
-    call.missingRows -= 1;
-    if (call.missingRows === 0) call.settle();
-  }
-
-  #retry(rows: readonly Row[]): void {
-    const hopeful: Row[] = [];
-    for (const row of rows) {
-      if (row.call.isSettled) continue;
-      row.attempts += 1;
-      if (row.attempts < attemptsMax) hopeful.push(row);
+  #retry(items: readonly Item[]): void {
+    const hopeful: Item[] = [];
+    for (const item of items) {
+      if (item.call.isSettled) continue;
+      item.attempts += 1;
+      if (item.attempts < attemptsMax) hopeful.push(item);
       else
-        row.call.settle(
+        item.call.settle(
           new MeshError("unavailable", "the model worker died", { retryAfterMs: 1_000 }),
         );
     }
-    this.#queue.putBack(hopeful);
+    this.#scheduler.putBack(hopeful.filter((item) => !item.call.isSettled));
     this.#planPump();
   }
+
+  /** One timer, for what will have waited too long first; it looks again when it fires. */
+  #planExpiry(): void {
+    if (this.#stopExpiry !== undefined) return;
+    const atMs = this.#scheduler.expiresAtMs();
+    if (atMs === undefined) return;
+    this.#stopExpiry = this.#deps.clock.at(atMs, () => {
+      this.#stopExpiry = undefined;
+      const expired = this.#scheduler.expire(this.#deps.clock.nowMs());
+      this.#deps.metrics.expired(expired.length);
+      for (const { call } of expired) {
+        call.settle(
+          // The words are Triton's, which clients match on.
+          new MeshError("unavailable", "Request timeout expired", {
+            retryAfterMs: overloadRetryMs,
+          }),
+        );
+      }
+      this.#planExpiry();
+    });
+  }
+}
+
+function toBatch(items: readonly Item[]): Batch {
+  const [first] = items;
+  if (first !== undefined && "kind" in first.work) return first.work;
+  // Items of tensors are alone, so all others are rows.
+  return { kind: "sequences", rows: items.map((item) => item.work as Row) };
+}
+
+function deliver({ call, index }: Item, values: Float32Array): void {
+  if (call.isSettled) return;
+  call.collect(index, values);
+  call.missing -= 1;
+  if (call.missing === 0) call.settle();
 }
 
 function modelFailed(cause: unknown): MeshError {

@@ -1,71 +1,217 @@
-import { InferenceService } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
+import {
+  type EmbedResponse,
+  InferenceService,
+  type Job,
+  Priority,
+  type Ran,
+  Task,
+  type TokenSequence,
+} from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { MeshError } from "../../lib/errors.js";
-import { isModelNamed, type ModelFolder } from "../../lib/model-folder.js";
-import { type Binding, bind } from "../../lib/rpc/call.js";
-import type { BatchRunner } from "./batch-runner.js";
+import type { ModelSpec } from "../../lib/model-spec.js";
+import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
+import type { Row, RowOutput } from "./batch.js";
 import type { InferenceConfig } from "./config.js";
+import type { LoadedModel } from "./loaded-model.js";
+import type { Repository } from "./repository.js";
+import { logistic, softmax } from "./scores.js";
+import type { WorkOptions } from "./served-model.js";
 
-/** token ids -> queue -> batch -> model -> vectors */
+/** token ids -> model's queue -> batch -> worker -> vectors or scores */
 export function createInference(
-  config: InferenceConfig,
-  deps: { readonly folder: ModelFolder; readonly runner: BatchRunner },
+  config: Pick<InferenceConfig, "callSequencesMax">,
+  repository: Repository,
 ): Binding {
-  const { folder, runner } = deps;
+  const rowsOf = (
+    model: LoadedModel,
+    sequences: readonly TokenSequence[],
+    output: RowOutput,
+  ): readonly Row[] => {
+    validate(sequences, model.spec, config.callSequencesMax);
+    return sequences.map(({ ids, typeIds }) => ({ ids, typeIds, output }));
+  };
 
   return bind(InferenceService, {
-    async embed({ model, sequences, normalize }, { signal }) {
-      if (!isModelNamed(folder, model)) throw new MeshError("not_found", `unknown model: ${model}`);
-      const rows = sequences.map((sequence) => sequence.ids);
-      validate(rows, { ...folder, callSequencesMax: config.callSequencesMax });
-      const vectors = await runner.run(rows, { normalize: normalize ?? true, signal });
+    async embed({ job, sequences, normalize }, context) {
+      const model = resolve(repository, job, ["embedding"]);
+      const { dimensions } = vectorsOf(model);
+      const rows = rowsOf(model, sequences, (normalize ?? true) ? "unit_vector" : "vector");
+      const vectors = new Float32Array(rows.length * dimensions);
+      await model.run(rows, optionsOf(job, context), (row, values) =>
+        vectors.set(values, row * dimensions),
+      );
+      return { ran: ranOf(model), dimensions, vectors: bytesOf(vectors) };
+    },
+
+    async embedTokens({ job, sequences }, context) {
+      const model = resolve(repository, job, ["embedding"]);
+      const rows = rowsOf(model, sequences, "token_vectors");
+      const vectors = await collect(model, rows, optionsOf(job, context));
+      const dimensions = vectorsOf(model).hiddenSize;
+      return { ran: ranOf(model), dimensions, vectors: vectors.map(bytesOf) };
+    },
+
+    async embedSparse({ job, sequences }, context) {
+      const model = resolve(repository, job, ["sparse"]);
+      const rows = rowsOf(model, sequences, "sparse");
+      const vectors = await collect(model, rows, optionsOf(job, context));
+      return { ran: ranOf(model), vectors: vectors.map(fromPairs) };
+    },
+
+    async classify({ job, sequences, raw, head }, context) {
+      const model = resolve(repository, job, ["classification", "reranking", "embedding"]);
+      const { output, labels, isMultiLabel } = classifierOf(model, head);
+      const rows = rowsOf(model, sequences, output);
+      const logits = await collect(model, rows, optionsOf(job, context));
+      const toScores = isMultiLabel ? (row: Float32Array) => row.map(logistic) : softmax;
+      const scores = raw ? logits : logits.map(toScores);
       return {
-        model: folder.id,
-        dimensions: folder.dimensions,
-        vectors: new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength),
+        ran: ranOf(model),
+        labels: [...labels],
+        scores: scores.flatMap((values) => [...values]),
       };
     },
 
-    listModels: () => ({
-      models: [
-        {
-          id: folder.id,
-          dimensions: folder.dimensions,
-          tokensMax: folder.tokensMax,
-          vocabularySize: folder.vocabularySize,
-          pooling: folder.pooling,
-          dtype: config.dtype,
-          batchTokensMax: config.batchTokensMax,
-          queueMax: config.queueMax,
-        },
-      ],
-    }),
+    listModels: () => ({ models: repository.loaded().map((model) => describe(model, repository)) }),
   });
 }
 
-function validate(
-  rows: readonly (readonly number[])[],
-  limits: {
-    readonly callSequencesMax: number;
-    readonly tokensMax: number;
-    readonly vocabularySize: number;
-  },
-): void {
-  const { callSequencesMax, tokensMax, vocabularySize } = limits;
-  if (rows.length === 0) throw new MeshError("empty", "sequences is empty");
-  if (rows.length > callSequencesMax) {
-    throw new MeshError("invalid", `${rows.length} sequences, at most ${callSequencesMax}`);
+function resolve(
+  repository: Repository,
+  job: Job | undefined,
+  tasks: readonly ModelSpec["task"][],
+): LoadedModel {
+  const model = repository.resolve(job?.model ?? "", job?.version ?? "");
+  if (tasks.includes(model.spec.task)) return model;
+  throw new MeshError("invalid", `${model.name} is a model for ${model.spec.task}, not for this`);
+}
+
+function optionsOf(job: Job | undefined, { signal }: CallContext): WorkOptions {
+  return { priority: job?.priority ?? Priority.UNSPECIFIED, caller: job?.caller ?? "", signal };
+}
+
+function ranOf({ name, version, revision }: LoadedModel): Omit<Ran, "$typeName"> {
+  return { model: name, version, revision };
+}
+
+function vectorsOf({ spec, name }: LoadedModel) {
+  if (spec.task === "embedding") return spec;
+  throw new MeshError("invalid", `${name} has no vectors`);
+}
+
+/** The model's own scores, or those of a head over its vectors. */
+function classifierOf(
+  { name, spec }: LoadedModel,
+  head: string,
+): {
+  readonly output: RowOutput;
+  readonly labels: readonly string[];
+  readonly isMultiLabel: boolean;
+} {
+  if (spec.task === "classification" || spec.task === "reranking") {
+    const { labels, isMultiLabel } = spec;
+    return { output: "logits", labels, isMultiLabel: isMultiLabel || labels.length === 1 };
   }
-  for (const [index, ids] of rows.entries()) {
-    if (ids.length === 0) throw new MeshError("empty", `sequences[${index}] is empty`);
-    if (ids.length > tokensMax) {
-      throw new MeshError(
-        "invalid",
-        `sequences[${index}]: ${ids.length} tokens, at most ${tokensMax}`,
-      );
-    }
-    const stray = ids.find((id) => id >= vocabularySize);
-    if (stray !== undefined) {
-      throw new MeshError("invalid", `sequences[${index}]: id ${stray} is outside the vocabulary`);
-    }
+  const heads = spec.task === "embedding" ? spec.heads : [];
+  const index = head === "" ? 0 : heads.findIndex((other) => other.name === head);
+  const found = heads[index];
+  if (found === undefined) {
+    throw new MeshError("invalid", `${name} has no classification head ${head}`.trimEnd());
+  }
+  const { labels } = found;
+  return { output: { head: index }, labels, isMultiLabel: labels.length === 1 };
+}
+
+/** The numbers of each row, in order. */
+async function collect(
+  model: LoadedModel,
+  rows: readonly Row[],
+  options: WorkOptions,
+): Promise<Float32Array[]> {
+  const results = new Array<Float32Array>(rows.length);
+  await model.run(rows, options, (row, values) => {
+    results[row] = values.slice();
+  });
+  return results;
+}
+
+/** Pairs of id (bits of a uint32) and weight. */
+function fromPairs(pairs: Float32Array): { ids: number[]; weights: number[] } {
+  const bits = new Uint32Array(pairs.buffer, pairs.byteOffset, pairs.length);
+  const ids: number[] = [];
+  const weights: number[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    ids.push(bits[i] as number);
+    weights.push(pairs[i + 1] as number);
+  }
+  return { ids, weights };
+}
+
+function bytesOf(values: Float32Array): EmbedResponse["vectors"] {
+  return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+}
+
+const taskOf: Readonly<Record<ModelSpec["task"], Task>> = {
+  embedding: Task.EMBEDDING,
+  classification: Task.CLASSIFICATION,
+  reranking: Task.RERANKING,
+  sparse: Task.SPARSE_EMBEDDING,
+  tensors: Task.UNSPECIFIED,
+};
+
+function describe(model: LoadedModel, repository: Repository) {
+  const { name, version, revision, spec, dtype, limits, device, isHealthy } = model;
+  const routes = repository.routesOf(model).filter((route) => route.version === version);
+  const weight = routes.reduce((sum, route) => sum + route.weight, 0);
+  const { batchTokensMax, queueMax } = limits;
+  return {
+    ...{ name, version, revision, dtype, device, isHealthy, weight, batchTokensMax, queueMax },
+    task: taskOf[spec.task],
+    isDefaultModel: repository.isDefault(model),
+    versionLabels: routes.flatMap((route) => route.label ?? []),
+    dimensions: spec.task === "embedding" ? spec.dimensions : 0,
+    pooling: spec.task === "embedding" ? spec.pooling : "",
+    tokensMax: spec.task === "tensors" ? 0 : spec.tokensMax,
+    vocabularySize: spec.task === "tensors" ? 0 : spec.vocabularySize,
+    labels: labelsOf(spec),
+  };
+}
+
+function labelsOf(spec: ModelSpec): string[] {
+  if (spec.task === "embedding") return [...(spec.heads[0]?.labels ?? [])];
+  return spec.task === "classification" || spec.task === "reranking" ? [...spec.labels] : [];
+}
+
+function validate(
+  sequences: readonly TokenSequence[],
+  spec: ModelSpec,
+  callSequencesMax: number,
+): void {
+  if (spec.task === "tensors") return;
+  if (sequences.length === 0) throw new MeshError("empty", "sequences is empty");
+  if (sequences.length > callSequencesMax) {
+    throw new MeshError("invalid", `${sequences.length} sequences, at most ${callSequencesMax}`);
+  }
+  for (const [index, sequence] of sequences.entries()) {
+    validateSequence(sequence, `sequences[${index}]`, spec);
+  }
+}
+
+function validateSequence(
+  { ids, typeIds }: TokenSequence,
+  what: string,
+  { tokensMax, vocabularySize }: { readonly tokensMax: number; readonly vocabularySize: number },
+): void {
+  if (ids.length === 0) throw new MeshError("empty", `${what} is empty`);
+  if (ids.length > tokensMax) {
+    throw new MeshError("invalid", `${what}: ${ids.length} tokens, at most ${tokensMax}`);
+  }
+  const stray = ids.find((id) => id >= vocabularySize);
+  if (stray !== undefined) {
+    throw new MeshError("invalid", `${what}: id ${stray} is outside the vocabulary`);
+  }
+  const isTyped = typeIds.length === 0 || typeIds.length === ids.length;
+  if (!isTyped || typeIds.some((id) => id > 1)) {
+    throw new MeshError("invalid", `${what}: type_ids must be 0 or 1, one for each id`);
   }
 }

@@ -10,12 +10,14 @@ import type { InferenceSession } from "onnxruntime-node";
  * cosine 0.9945 instead of 0.9982). `x64quantprecision` makes it use exact ones, 28 % slower, and needs `extended`
  * (onnxruntime_session_options_config_keys.h, kOrtSessionOptionsAvx2PrecisionMode).
  */
-export function sessionOptions(threads: number): InferenceSession.SessionOptions {
+export function sessionOptions(threads: number, provider = "cpu"): InferenceSession.SessionOptions {
   const common = {
     executionMode: "sequential",
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
   } as const;
+  // Other devices have kernels of their own, which fusion serves well.
+  if (provider !== "cpu") return { ...common, graphOptimizationLevel: "all" };
   if (arch() !== "x64" || hasVnni()) return { ...common, graphOptimizationLevel: "basic" };
   return {
     ...common,

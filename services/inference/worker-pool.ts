@@ -1,118 +1,217 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../lib/clock.js";
-import type { Release } from "../../lib/defer.js";
 import type { Log } from "../../lib/log.js";
-import { type BatchSlot, createSlot, type SlotSize, writeBatch } from "./batch-slot.js";
-import type { InferenceMetrics } from "./metrics.js";
-import { type Batch, type Model, WorkerLost } from "./model.js";
-import type { WorkerMessage, WorkerSetup } from "./onnx-worker.js";
+import type { Batch, BatchListener, Engine, StartedBatch } from "./batch.js";
+import {
+  type BatchSlot,
+  createSlot,
+  post,
+  readRow,
+  revoke,
+  type SlotSize,
+  writeBatch,
+} from "./batch-slot.js";
+import type { WorkerMessage, WorkerOrder, WorkerSetup } from "./worker-messages.js";
 
 /** A worker that dies at once is not restarted in a tight loop. */
 const restartMs = 500;
+/** The batch that runs, and the one that is there when it is done. */
+const slotsPerWorker = 2;
+/** Workers that all run one batch for longer than that do not answer any more. */
+const silentMsMax = 5_000;
+const ticketMax = 0x7fff_ffff;
 
 export interface WorkerPoolOptions {
   readonly workers: number;
   readonly size: SlotSize;
-  readonly setup: Omit<WorkerSetup, "slot">;
+  readonly setup: Omit<WorkerSetup, "slots" | "wideThreads">;
+  readonly wideThreads: number;
   /** A worker that holds a batch for longer is replaced. */
   readonly batchMsMax: number;
+  /** A worker that has not loaded its model by then is given up. */
+  readonly loadMsMax: number;
 }
 
 export interface WorkerPoolDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: InferenceMetrics;
-  readonly defer: (release: Release) => void;
+  /** Told of each worker that is replaced. */
+  readonly onRestart?: () => void;
   /** Tests run other code in the threads. */
   readonly createWorker?: (setup: WorkerSetup) => Worker;
 }
 
-interface Running {
-  /** Numbers to read from the slot when the batch is done. */
-  readonly length: number;
-  resolve(vectors: Float32Array): void;
-  reject(error: Error): void;
+export type WorkerReady = Extract<WorkerMessage, { kind: "ready" }>;
+
+/** A batch that was given to a worker. */
+interface Job {
+  readonly slot: number;
+  readonly listener: BatchListener;
+  /** When it came to run; undefined as long as it stands behind another. */
+  startedAtMs: number | undefined;
   stopTimer(): void;
 }
 
-/** One thread and the batch it runs, if any. */
+/** One thread and the batches it has: the first one runs. */
 interface Member {
   readonly worker: Worker;
-  readonly slot: BatchSlot;
-  isReady: boolean;
-  running: Running | undefined;
+  readonly slots: readonly BatchSlot[];
+  /** Whether a batch that has the machine to itself goes here. */
+  readonly hasWide: boolean;
+  ready: WorkerReady | undefined;
+  readonly jobs: Job[];
 }
 
-/** Worker threads that run batches. A thread that dies or hangs is replaced, and its batch reported as lost. */
-export class WorkerPool implements Model {
-  onIdle = (): void => {};
+/** Worker threads that run batches. A thread that dies or hangs is replaced, and its batches reported as lost. */
+export class WorkerPool implements Engine {
+  onFree = (): void => {};
   readonly #options: WorkerPoolOptions;
   readonly #deps: WorkerPoolDeps;
   readonly #members = new Set<Member>();
   #isClosed = false;
+  #lastTicket = 0;
 
   private constructor(options: WorkerPoolOptions, deps: WorkerPoolDeps) {
     this.#options = options;
     this.#deps = deps;
   }
 
-  /** Resolves when every worker has loaded the model; rejects when one cannot. */
+  /** Resolves when every worker has loaded the model; rejects when one cannot, and leaves no thread behind. */
   static async open(options: WorkerPoolOptions, deps: WorkerPoolDeps): Promise<WorkerPool> {
     const pool = new WorkerPool(options, deps);
-    deps.defer(() => pool.#close());
-    await Promise.all(Array.from({ length: options.workers }, () => pool.#start()));
-    return pool;
+    try {
+      await Promise.all(Array.from({ length: options.workers }, () => pool.#start()));
+      return pool;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  get workerCount(): number {
+    return this.#options.workers;
   }
 
   get idleCount(): number {
+    return this.#count((member) => member.jobs.length === 0);
+  }
+
+  get prefetchCount(): number {
+    return this.#count(({ jobs }) => jobs.length > 0 && jobs.length < slotsPerWorker);
+  }
+
+  /** Whether at least one worker lives and has not been silent for long. */
+  get isHealthy(): boolean {
+    const since = this.#deps.clock.nowMs() - silentMsMax;
+    return this.#count(({ jobs: [running] }) => (running?.startedAtMs ?? since + 1) > since) > 0;
+  }
+
+  /** What the workers say of the model; they all run the same file. */
+  get ready(): WorkerReady | undefined {
+    return [...this.#members].find((member) => member.ready !== undefined)?.ready;
+  }
+
+  start(batch: Batch, listener: BatchListener, isLast = false): StartedBatch | undefined {
+    const member = this.#freest();
+    if (member === undefined) return undefined;
+    const isWide = isLast && this.idleCount === this.#members.size;
+    const slot = member.slots.findIndex((_, index) => member.jobs.every((j) => j.slot !== index));
+    const memory = member.slots[slot] as BatchSlot;
+    const ticket = this.#nextTicket();
+    const job: Job = { slot, listener, startedAtMs: undefined, stopTimer: () => {} };
+    member.jobs.push(job);
+    if (member.jobs.length === 1) this.#watch(member);
+    const order: WorkerOrder =
+      batch.kind === "tensors"
+        ? { ...batch, slot, ticket }
+        : { kind: "sequences", slot, ticket, shape: writeBatch(memory, batch.rows), isWide };
+    post(memory, ticket);
+    member.worker.postMessage(order);
+    return {
+      revoke: () => {
+        // The first one is about to run, and its timer does: only what stands behind another is worth taking back.
+        if (member.jobs.indexOf(job) < 1 || !revoke(memory, ticket)) return false;
+        member.jobs.splice(member.jobs.indexOf(job), 1);
+        return true;
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#members].map((member) => member.worker.terminate()));
+  }
+
+  #count(isCounted: (member: Member) => boolean): number {
     let count = 0;
-    for (const member of this.#members) if (isIdle(member)) count += 1;
+    for (const member of this.#members) {
+      if (member.ready !== undefined && isCounted(member)) count += 1;
+    }
     return count;
   }
 
-  /** Whether at least one worker lives. */
-  get isReady(): boolean {
-    return [...this.#members].some((member) => member.isReady);
+  /** An idle worker, the one with the wide session first, else one with a free slot. */
+  #freest(): Member | undefined {
+    let freest: Member | undefined;
+    for (const member of this.#members) {
+      if (member.ready === undefined || member.jobs.length >= slotsPerWorker) continue;
+      const isFreer = freest === undefined || member.jobs.length < freest.jobs.length;
+      if (isFreer || (member.hasWide && member.jobs.length === freest?.jobs.length))
+        freest = member;
+    }
+    return freest;
   }
 
-  run(batch: Batch): Promise<Float32Array> {
-    const member = [...this.#members].find(isIdle);
-    if (member === undefined) return Promise.reject(new WorkerLost("no worker is idle"));
-    const { clock } = this.#deps;
-    return new Promise((resolve, reject) => {
-      const stopTimer = clock.at(clock.nowMs() + this.#options.batchMsMax, () => {
-        this.#deps.log.error("a worker does not answer and is replaced");
-        void member.worker.terminate();
-      });
-      const length = batch.sequences.length * this.#options.size.dimensions;
-      member.running = { length, resolve, reject, stopTimer };
-      member.worker.postMessage(writeBatch(member.slot, batch));
+  #nextTicket(): number {
+    this.#lastTicket = (this.#lastTicket % ticketMax) + 1;
+    return this.#lastTicket;
+  }
+
+  /** Limits the time of the batch that runs now. */
+  #watch(member: Member): void {
+    const job = member.jobs[0];
+    if (job === undefined) return;
+    const { clock, log } = this.#deps;
+    job.startedAtMs = clock.nowMs();
+    job.stopTimer = clock.at(clock.nowMs() + this.#options.batchMsMax, () => {
+      log.error("a worker does not answer and is replaced");
+      void member.worker.terminate();
     });
   }
 
   #start(): Promise<void> {
-    const slot = createSlot(this.#options.size);
-    const setup: WorkerSetup = { ...this.#options.setup, slot };
+    const { clock, log } = this.#deps;
+    const slots = Array.from({ length: slotsPerWorker }, () => createSlot(this.#options.size));
+    const { setup: common, wideThreads } = this.#options;
+    // One worker has the wide session; only a batch that nothing else runs beside is given to it.
+    const hasWide = [...this.#members].some((other) => other.hasWide);
+    const setup: WorkerSetup = { ...common, slots, wideThreads: hasWide ? 0 : wideThreads };
     const worker = (this.#deps.createWorker ?? startOnnxWorker)(setup);
-    const member: Member = { worker, slot, isReady: false, running: undefined };
+    const member: Member = { worker, slots, hasWide: !hasWide, ready: undefined, jobs: [] };
     this.#members.add(member);
     return new Promise((resolve, reject) => {
       let failure = new Error("the worker ended while loading");
+      const stopLoading = clock.at(clock.nowMs() + this.#options.loadMsMax, () => {
+        failure = new Error(`not loaded within ${this.#options.loadMsMax} ms`);
+        void worker.terminate();
+      });
       worker.on("message", (message: WorkerMessage) => {
         if (message.kind === "ready") {
-          member.isReady = true;
+          stopLoading();
+          member.ready = message;
           resolve();
         } else {
-          settle(member, message);
+          this.#settle(member, message);
         }
-        this.onIdle();
+        this.onFree();
       });
       worker.on("error", (error) => {
         failure = error;
-        this.#deps.log.error({ cause: error.stack }, "a worker failed");
+        log.error({ cause: error.stack }, "a worker failed");
       });
       worker.on("exit", () => {
-        const wasReady = member.isReady;
+        stopLoading();
+        const wasReady = member.ready !== undefined;
         this.#lose(member);
         if (wasReady) this.#replace();
         else reject(failure);
@@ -120,39 +219,37 @@ export class WorkerPool implements Model {
     });
   }
 
+  #settle(member: Member, message: Exclude<WorkerMessage, { kind: "ready" }>): void {
+    const job = member.jobs.shift();
+    if (job === undefined) return;
+    job.stopTimer();
+    this.#watch(member);
+    const memory = member.slots[message.slot] as BatchSlot;
+    if (message.kind === "done") {
+      job.listener.rows((row) => readRow(memory, row), message.computeMs);
+    } else if (message.kind === "tensors") {
+      job.listener.tensors(message.outputs, message.computeMs);
+    } else {
+      job.listener.failed(new Error(message.message));
+    }
+  }
+
   #lose(member: Member): void {
     this.#members.delete(member);
-    member.running?.stopTimer();
-    member.running?.reject(new WorkerLost("the worker died"));
+    for (const job of member.jobs.splice(0)) {
+      job.stopTimer();
+      job.listener.lost();
+    }
   }
 
   #replace(): void {
     if (this.#isClosed) return;
-    this.#deps.metrics.workerRestarts.inc();
+    this.#deps.onRestart?.();
     this.#start().catch(() => {
       const { clock } = this.#deps;
       clock.at(clock.nowMs() + restartMs, () => this.#replace());
     });
   }
-
-  async #close(): Promise<void> {
-    this.#isClosed = true;
-    await Promise.all([...this.#members].map((member) => member.worker.terminate()));
-  }
-}
-
-function isIdle(member: Member): boolean {
-  return member.isReady && member.running === undefined;
-}
-
-function settle(member: Member, message: Exclude<WorkerMessage, { kind: "ready" }>): void {
-  const { running } = member;
-  member.running = undefined;
-  if (running === undefined) return;
-  running.stopTimer();
-  // Copied now: the next batch may write into the slot before the reader of this promise runs.
-  if (message.kind === "done") running.resolve(member.slot.vectors.slice(0, running.length));
-  else running.reject(new Error(message.message));
 }
 
 function startOnnxWorker(setup: WorkerSetup): Worker {

@@ -15,6 +15,12 @@ export const tokenizerSchema = {
     parse: flag(),
     fallback: true,
   },
+  modelsMax: {
+    env: "TOKENIZER_MODELS_MAX",
+    doc: "tokenizers that are kept open; the one not used for longest is closed",
+    parse: integer({ min: 1, max: 1_024 }),
+    fallback: 32,
+  },
   callTextsMax: {
     env: "TOKENIZER_CALL_TEXTS_MAX",
     doc: "texts of one call",

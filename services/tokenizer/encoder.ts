@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type JsEncoding, Tokenizer } from "tokenizers";
 import { MeshError } from "../../lib/errors.js";
-import type { ModelFolder } from "../../lib/model-folder.js";
 
 interface Job {
   readonly texts: readonly string[];
@@ -79,7 +78,7 @@ export class WaitingBound {
 }
 
 /** Reads tokenizer.json without its padding, cutting on the right at `tokensMax` or not at all. */
-export function readTokenizer({ path }: ModelFolder, tokensMax: number | undefined): Tokenizer {
+export function readTokenizer(path: string, tokensMax: number | undefined): Tokenizer {
   const tokenizer = Tokenizer.fromString(readFileSync(join(path, "tokenizer.json"), "utf8"));
   tokenizer.disablePadding();
   if (tokensMax === undefined) tokenizer.disableTruncation();

@@ -1,46 +1,44 @@
 import type { JsEncoding } from "tokenizers";
 import { TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { MeshError } from "../../lib/errors.js";
-import { isModelNamed, type ModelFolder } from "../../lib/model-folder.js";
+import type { ModelCatalog } from "../../lib/model-catalog.js";
 import { type Binding, bind } from "../../lib/rpc/call.js";
 import type { TokenizerConfig } from "./config.js";
-import { Encoder, readTokenizer, WaitingBound } from "./encoder.js";
+import { WaitingBound } from "./encoder.js";
+import { type OpenTokenizer, Tokenizers } from "./tokenizers.js";
 
-/** texts -> Hugging Face tokenizers -> token ids, and back */
-export function createTokenizer(config: TokenizerConfig, folder: ModelFolder): Binding {
-  const cutting = readTokenizer(folder, folder.tokensMax);
-  const whole = readTokenizer(folder, undefined);
-  const vocabularySize = whole.getVocabSize(true);
+/** texts -> the model's tokenizer (Hugging Face) -> token ids, and back */
+export function createTokenizer(config: TokenizerConfig, catalog: ModelCatalog): Binding {
   const bound = new WaitingBound(config.waitingTextsMax);
-  const encoders = {
-    cutting: {
-      special: new Encoder(cutting, true, bound),
-      bare: new Encoder(cutting, false, bound),
-    },
-    whole: { special: new Encoder(whole, true, bound), bare: new Encoder(whole, false, bound) },
-  };
+  const tokenizers = new Tokenizers(catalog, config.modelsMax, bound);
+  // Read at the start, so that a default model without a tokenizer is an error there.
+  tokenizers.get({ model: "", version: "", revision: "" });
 
   return bind(TokenizerService, {
-    async encode({ model, texts, addSpecialTokens, truncate, withOffsets }) {
-      requireModel(folder, model);
+    async encode(request) {
+      const { texts, truncate, withOffsets } = request;
+      const tokenizer = tokenizers.get(request);
       requireTexts(texts, config.callTextsMax);
       const isCutting = truncate ?? config.truncate;
-      const pair = isCutting ? encoders.cutting : encoders.whole;
-      const encodings = await ((addSpecialTokens ?? true) ? pair.special : pair.bare).encode(texts);
-      if (!isCutting) requireLengths(encodings, folder.tokensMax);
+      const encoder = tokenizer.encoder({ isCutting, isSpecial: request.addSpecialTokens ?? true });
+      const prompt = promptOf(tokenizer, request.promptName);
+      const prompted = prompt === "" ? texts : texts.map((text) => prompt + text);
+      const encodings = await encoder.encode(prompted);
+      const { tokensMax } = tokenizer.spec;
+      if (!isCutting) requireLengths(encodings, tokensMax);
       return {
-        model: folder.id,
+        model: tokenizer.name,
         encodings: encodings.map((encoding) => ({
           ids: encoding.getIds(),
           ...(withOffsets && { tokens: encoding.getTokens(), offsets: offsetsOf(encoding) }),
-          truncated: isCutting && encoding.getLength() === folder.tokensMax && isCut(encoding),
+          truncated: isCutting && encoding.getLength() === tokensMax && isCut(encoding),
         })),
       };
     },
 
-    async decode({ model, sequences, skipSpecialTokens }) {
-      requireModel(folder, model);
-      const rows = sequences.map((sequence) => sequence.ids);
+    async decode(request) {
+      const { whole, vocabularySize } = tokenizers.get(request);
+      const rows = request.sequences.map((sequence) => sequence.ids);
       if (rows.length === 0) throw new MeshError("empty", "sequences is empty");
       if (rows.length > config.callTextsMax) {
         throw new MeshError("invalid", `${rows.length} sequences, at most ${config.callTextsMax}`);
@@ -50,13 +48,20 @@ export function createTokenizer(config: TokenizerConfig, folder: ModelFolder): B
       if (stray !== undefined) {
         throw new MeshError("invalid", `id ${stray} is outside the vocabulary`);
       }
-      return { texts: await whole.decodeBatch(rows, skipSpecialTokens ?? true) };
+      return { texts: await whole.decodeBatch(rows, request.skipSpecialTokens ?? true) };
     },
   });
 }
 
-function requireModel(folder: ModelFolder, model: string): void {
-  if (!isModelNamed(folder, model)) throw new MeshError("not_found", `unknown model: ${model}`);
+/** What goes before each text; empty when the model has no default prompt and the call names none. */
+function promptOf({ spec, name }: OpenTokenizer, promptName: string | undefined): string {
+  const wanted = promptName ?? spec.defaultPrompt;
+  if (wanted === undefined) return "";
+  if (Object.hasOwn(spec.prompts, wanted)) return spec.prompts[wanted] as string;
+  const reason = `\`${wanted}\` is not a prompt of ${name}`;
+  throw new MeshError("invalid", `Input validation error: ${reason}`, {
+    fields: [{ field: "prompt_name", description: reason }],
+  });
 }
 
 function requireTexts(texts: readonly string[], textsMax: number): void {

@@ -17,6 +17,7 @@ export const embedBody = z.object({
   truncate: optional(z.boolean()),
   normalize: optional(z.boolean()),
   dimensions,
+  prompt_name: optional(z.string()),
 });
 
 /** Body of POST /v1/embeddings, after OpenAI. */

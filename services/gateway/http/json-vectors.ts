@@ -8,13 +8,9 @@ export function toJsonArray(vector: Float32Array): string {
   return `${json}]`;
 }
 
-/** Vectors of shape [rows, dimensions] as JSON: a list of lists. */
-export function toJsonArrays(vectors: Float32Array, dimensions: number): string {
-  const rows: string[] = [];
-  for (let from = 0; from < vectors.length; from += dimensions) {
-    rows.push(toJsonArray(vectors.subarray(from, from + dimensions)));
-  }
-  return `[${rows.join(",")}]`;
+/** Vectors as JSON: a list of lists. */
+export function toJsonArrays(vectors: readonly Float32Array[]): string {
+  return `[${vectors.map(toJsonArray).join(",")}]`;
 }
 
 /** OpenAI's base64 form: the bytes of little-endian float32. */

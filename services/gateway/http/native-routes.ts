@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { InferenceService } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
-import { MeshError } from "../../../lib/errors.js";
-import type { Channel } from "../../../lib/rpc/call.js";
+import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed } from "../embedder.js";
+import type { ModelDirectory } from "../model-directory.js";
 import { contextOf } from "./app.js";
 import { embedBody, readBody } from "./bodies.js";
 import { toJsonArrays } from "./json-vectors.js";
@@ -12,36 +11,38 @@ import { toJsonArrays } from "./json-vectors.js";
 export function addNativeRoutes(
   app: FastifyInstance,
   config: Pick<GatewayConfig, "nativeInputsMax">,
-  deps: { readonly embed: Embed; readonly inference: Channel; readonly version: string },
+  deps: { readonly embed: Embed; readonly directory: ModelDirectory; readonly version: string },
 ): void {
-  const inference = deps.inference.client(InferenceService);
+  const { directory } = deps;
 
   const embed = async (request: FastifyRequest, reply: FastifyReply) => {
-    const { inputs, truncate, normalize = true, dimensions } = readBody(embedBody, request.body);
+    const body = readBody(embedBody, request.body);
+    const { inputs, truncate, normalize = true, dimensions, prompt_name } = body;
     const order = {
       model: "",
+      version: "",
       texts: inputs,
       textsMax: config.nativeInputsMax,
       truncate,
       normalize,
       dimensions,
+      promptName: prompt_name,
+      priority: Priority.INTERACTIVE,
     };
-    const { vectors, dimensions: width } = await deps.embed(order, contextOf(request));
-    return reply.type("application/json").send(toJsonArrays(vectors, width));
+    const { vectors } = await deps.embed(order, contextOf(request));
+    return reply.type("application/json").send(toJsonArrays(vectors));
   };
   app.post("/embed", embed);
   // Where Hugging Face's InferenceClient posts when it is given the address of a server.
   app.post("/", embed);
 
   app.get("/info", async (request) => {
-    const { models } = await inference.listModels({}, contextOf(request));
-    const model = models[0];
-    if (model === undefined) throw new MeshError("unavailable", "no model is loaded");
+    const model = await directory.resolve("", "", contextOf(request));
     return {
-      model_id: model.id,
+      model_id: model.name,
       model_sha: null,
       model_dtype: model.dtype,
-      served_model_name: model.id,
+      served_model_name: model.name,
       model_type: { embedding: { pooling: model.pooling } },
       max_concurrent_requests: model.queueMax,
       max_input_length: model.tokensMax,

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed, Embedded } from "../embedder.js";
 import { contextOf } from "./app.js";
@@ -13,13 +14,17 @@ export function addOpenAiRoutes(
 ): void {
   app.post("/v1/embeddings", async (request, reply) => {
     const body = readBody(openAiBody, request.body);
+    const [model = "", version = ""] = (body.model ?? "").split("@");
     const order = {
-      model: body.model ?? "",
+      model,
+      version,
       texts: body.input,
       textsMax: config.inputsMax,
       truncate: undefined,
       normalize: true,
       dimensions: body.dimensions,
+      promptName: undefined,
+      priority: Priority.INTERACTIVE,
     };
     const embedded = await deps.embed(order, contextOf(request));
     const isBase64 = body.encoding_format === "base64";
@@ -28,9 +33,8 @@ export function addOpenAiRoutes(
 }
 
 /** Written by hand, because vectors need their own number format. */
-function toList({ model, vectors, dimensions, tokenCounts }: Embedded, isBase64: boolean): string {
-  const data = tokenCounts.map((_, index) => {
-    const vector = vectors.subarray(index * dimensions, (index + 1) * dimensions);
+function toList({ model, vectors, tokenCounts }: Embedded, isBase64: boolean): string {
+  const data = vectors.map((vector, index) => {
     const embedding = isBase64 ? `"${toBase64(vector)}"` : toJsonArray(vector);
     return `{"object":"embedding","index":${index},"embedding":${embedding}}`;
   });

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file arrowmesh/gateway/v1/gateway.proto.
  */
 export const file_arrowmesh_gateway_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJhcnJvd21lc2gvZ2F0ZXdheS92MS9nYXRld2F5LnByb3RvEhRhcnJvd21lc2guZ2F0ZXdheS52MSLXAQoMRW1iZWRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBmlucHV0cxgCIAMoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nQgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zImkKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSMwoKZW1iZWRkaW5ncxgCIAMoCzIfLmFycm93bWVzaC5nYXRld2F5LnYxLkVtYmVkZGluZxIUCgxpbnB1dF90b2tlbnMYAyABKA0iRQoJRW1iZWRkaW5nEg4KBnZhbHVlcxgBIAMoAhISCgpmbG9hdDMyX2xlGAIgASgMEhQKDGlucHV0X3Rva2VucxgDIAEoDSLcAQoSRW1iZWRTdHJlYW1SZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBWlucHV0GAIgASgJEhUKCHRydW5jYXRlGAMgASgISACIAQESFgoJbm9ybWFsaXplGAQgASgISAGIAQESFwoKZGltZW5zaW9ucxgFIAEoDUgCiAEBEjYKCGVuY29kaW5nGAYgASgOMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuVmVjdG9yRW5jb2RpbmdCCwoJX3RydW5jYXRlQgwKCl9ub3JtYWxpemVCDQoLX2RpbWVuc2lvbnMiiQEKE0VtYmVkU3RyZWFtUmVzcG9uc2USDQoFaW5kZXgYASABKAQSNAoJZW1iZWRkaW5nGAIgASgLMh8uYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRkaW5nSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCptCg5WZWN0b3JFbmNvZGluZxIfChtWRUNUT1JfRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIaChZWRUNUT1JfRU5DT0RJTkdfVkFMVUVTEAESHgoaVkVDVE9SX0VOQ09ESU5HX0ZMT0FUMzJfTEUQAjLPAQoOR2F0ZXdheVNlcnZpY2USVQoFRW1iZWQSIi5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFJlcXVlc3QaIy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFJlc3BvbnNlIgOQAgESZgoLRW1iZWRTdHJlYW0SKC5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFN0cmVhbVJlcXVlc3QaKS5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFN0cmVhbVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_rpc_status]);
+  fileDesc("CiJhcnJvd21lc2gvZ2F0ZXdheS92MS9nYXRld2F5LnByb3RvEhRhcnJvd21lc2guZ2F0ZXdheS52MSLEAgoMRW1iZWRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBmlucHV0cxgCIAMoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nEg8KB3ZlcnNpb24YByABKAkSGAoLcHJvbXB0X25hbWUYCCABKAlIA4gBARIwCghwcmlvcml0eRgJIAEoDjIeLmFycm93bWVzaC5nYXRld2F5LnYxLlByaW9yaXR5QgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZSJpCg1FbWJlZFJlc3BvbnNlEg0KBW1vZGVsGAEgASgJEjMKCmVtYmVkZGluZ3MYAiADKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmcSFAoMaW5wdXRfdG9rZW5zGAMgASgNIkUKCUVtYmVkZGluZxIOCgZ2YWx1ZXMYASADKAISEgoKZmxvYXQzMl9sZRgCIAEoDBIUCgxpbnB1dF90b2tlbnMYAyABKA0iyQIKEkVtYmVkU3RyZWFtUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVpbnB1dBgCIAEoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nEg8KB3ZlcnNpb24YByABKAkSGAoLcHJvbXB0X25hbWUYCCABKAlIA4gBARIwCghwcmlvcml0eRgJIAEoDjIeLmFycm93bWVzaC5nYXRld2F5LnYxLlByaW9yaXR5QgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZSKJAQoTRW1iZWRTdHJlYW1SZXNwb25zZRINCgVpbmRleBgBIAEoBBI0CgllbWJlZGRpbmcYAiABKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmdIABIjCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Km0KDlZlY3RvckVuY29kaW5nEh8KG1ZFQ1RPUl9FTkNPRElOR19VTlNQRUNJRklFRBAAEhoKFlZFQ1RPUl9FTkNPRElOR19WQUxVRVMQARIeChpWRUNUT1JfRU5DT0RJTkdfRkxPQVQzMl9MRRACKlEKCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIRCg1QUklPUklUWV9CVUxLEAIyzwEKDkdhdGV3YXlTZXJ2aWNlElUKBUVtYmVkEiIuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRSZXF1ZXN0GiMuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRSZXNwb25zZSIDkAIBEmYKC0VtYmVkU3RyZWFtEiguYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRTdHJlYW1SZXF1ZXN0GikuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRTdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_rpc_status]);
 
 /**
  * EmbedRequest asks for the embeddings of some texts.
@@ -63,6 +63,27 @@ export type EmbedRequest = Message<"arrowmesh.gateway.v1.EmbedRequest"> & {
    * @generated from field: arrowmesh.gateway.v1.VectorEncoding encoding = 6;
    */
   encoding: VectorEncoding;
+
+  /**
+   * A version of the model ("2") or a label ("canary"). Empty: as the model's routes have it.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * Name of one of the model's prompts, which goes before each input. Absent: the model's default prompt, if any.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * Who goes first when requests wait. Unspecified: interactive.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
 };
 
 /**
@@ -189,6 +210,27 @@ export type EmbedStreamRequest = Message<"arrowmesh.gateway.v1.EmbedStreamReques
    * @generated from field: arrowmesh.gateway.v1.VectorEncoding encoding = 6;
    */
   encoding: VectorEncoding;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority. Unspecified: bulk.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
 };
 
 /**
@@ -282,6 +324,47 @@ export type VectorEncoding = (typeof VectorEncoding)[keyof typeof VectorEncoding
  */
 export const VectorEncodingSchema: GenEnum<VectorEncoding> = /*@__PURE__*/
   enumDesc(file_arrowmesh_gateway_v1_gateway, 0);
+
+/**
+ * Who goes first when requests wait.
+ *
+ * @generated from enum arrowmesh.gateway.v1.Priority
+ */
+export const Priority = {
+  /**
+   * Interactive in Embed, bulk in EmbedStream.
+   *
+   * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Somebody waits for the answer.
+   *
+   * @generated from enum value: PRIORITY_INTERACTIVE = 1;
+   */
+  INTERACTIVE: 1,
+
+  /**
+   * Goes after what is interactive, but is never starved.
+   *
+   * @generated from enum value: PRIORITY_BULK = 2;
+   */
+  BULK: 2,
+} as const;
+
+/**
+ * Who goes first when requests wait.
+ *
+ * @generated from enum arrowmesh.gateway.v1.Priority
+ */
+export type Priority = (typeof Priority)[keyof typeof Priority] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.gateway.v1.Priority.
+ */
+export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_gateway_v1_gateway, 1);
 
 /**
  * GatewayService turns text into embeddings. It is the only caller of the other three services.

@@ -312,7 +312,7 @@ export const VersionStateSchema: GenEnum<VersionState> = /*@__PURE__*/
 
 /**
  * RepositoryService loads and unloads models while the server answers. One that fails to load leaves the one that
- * serves as it is. Loading and unloading can be switched off (MODEL_CONTROL=none): then FAILED_PRECONDITION.
+ * serves as it is. Loading and unloading can be switched off (MODEL_CONTROL=none): then PERMISSION_DENIED.
  *
  * @generated from service arrowmesh.inference.v1.RepositoryService
  */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file arrowmesh/tokenizer/v1/tokenizer.proto.
  */
 export const file_arrowmesh_tokenizer_v1_tokenizer: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvdG9rZW5pemVyL3YxL3Rva2VuaXplci5wcm90bxIWYXJyb3dtZXNoLnRva2VuaXplci52MSKfAQoNRW5jb2RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgV0ZXh0cxgCIAMoCRIfChJhZGRfc3BlY2lhbF90b2tlbnMYAyABKAhIAIgBARIVCgh0cnVuY2F0ZRgEIAEoCEgBiAEBEhQKDHdpdGhfb2Zmc2V0cxgFIAEoCEIVChNfYWRkX3NwZWNpYWxfdG9rZW5zQgsKCV90cnVuY2F0ZSJUCg5FbmNvZGVSZXNwb25zZRIzCgllbmNvZGluZ3MYASADKAsyIC5hcnJvd21lc2gudG9rZW5pemVyLnYxLkVuY29kaW5nEg0KBW1vZGVsGAIgASgJImsKCEVuY29kaW5nEgsKA2lkcxgBIAMoDRIOCgZ0b2tlbnMYAiADKAkSLwoHb2Zmc2V0cxgDIAMoCzIeLmFycm93bWVzaC50b2tlbml6ZXIudjEuT2Zmc2V0EhEKCXRydW5jYXRlZBgEIAEoCCIkCgZPZmZzZXQSDQoFc3RhcnQYASABKA0SCwoDZW5kGAIgASgNIpIBCg1EZWNvZGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEjgKCXNlcXVlbmNlcxgCIAMoCzIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuVG9rZW5TZXF1ZW5jZRIgChNza2lwX3NwZWNpYWxfdG9rZW5zGAMgASgISACIAQFCFgoUX3NraXBfc3BlY2lhbF90b2tlbnMiHAoNVG9rZW5TZXF1ZW5jZRILCgNpZHMYASADKA0iHwoORGVjb2RlUmVzcG9uc2USDQoFdGV4dHMYASADKAkyzgEKEFRva2VuaXplclNlcnZpY2USXAoGRW5jb2RlEiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXF1ZXN0GiYuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXNwb25zZSIDkAIBElwKBkRlY29kZRIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuRGVjb2RlUmVxdWVzdBomLmFycm93bWVzaC50b2tlbml6ZXIudjEuRGVjb2RlUmVzcG9uc2UiA5ACAWIGcHJvdG8z");
+  fileDesc("CiZhcnJvd21lc2gvdG9rZW5pemVyL3YxL3Rva2VuaXplci5wcm90bxIWYXJyb3dtZXNoLnRva2VuaXplci52MSLsAQoNRW5jb2RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgV0ZXh0cxgCIAMoCRIfChJhZGRfc3BlY2lhbF90b2tlbnMYAyABKAhIAIgBARIVCgh0cnVuY2F0ZRgEIAEoCEgBiAEBEhQKDHdpdGhfb2Zmc2V0cxgFIAEoCBIPCgd2ZXJzaW9uGAYgASgJEhAKCHJldmlzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAKIAQFCFQoTX2FkZF9zcGVjaWFsX3Rva2Vuc0ILCglfdHJ1bmNhdGVCDgoMX3Byb21wdF9uYW1lIlQKDkVuY29kZVJlc3BvbnNlEjMKCWVuY29kaW5ncxgBIAMoCzIgLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RpbmcSDQoFbW9kZWwYAiABKAkiawoIRW5jb2RpbmcSCwoDaWRzGAEgAygNEg4KBnRva2VucxgCIAMoCRIvCgdvZmZzZXRzGAMgAygLMh4uYXJyb3dtZXNoLnRva2VuaXplci52MS5PZmZzZXQSEQoJdHJ1bmNhdGVkGAQgASgIIiQKBk9mZnNldBINCgVzdGFydBgBIAEoDRILCgNlbmQYAiABKA0itQEKDURlY29kZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5Ub2tlblNlcXVlbmNlEiAKE3NraXBfc3BlY2lhbF90b2tlbnMYAyABKAhIAIgBARIPCgd2ZXJzaW9uGAQgASgJEhAKCHJldmlzaW9uGAUgASgJQhYKFF9za2lwX3NwZWNpYWxfdG9rZW5zIhwKDVRva2VuU2VxdWVuY2USCwoDaWRzGAEgAygNIh8KDkRlY29kZVJlc3BvbnNlEg0KBXRleHRzGAEgAygJMs4BChBUb2tlbml6ZXJTZXJ2aWNlElwKBkVuY29kZRIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlUmVxdWVzdBomLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlUmVzcG9uc2UiA5ACARJcCgZEZWNvZGUSJS5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlcXVlc3QaJi5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlc3BvbnNlIgOQAgFiBnByb3RvMw");
 
 /**
  * EncodeRequest asks for the tokens of some texts.
@@ -55,6 +55,27 @@ export type EncodeRequest = Message<"arrowmesh.tokenizer.v1.EncodeRequest"> & {
    * @generated from field: bool with_offsets = 5;
    */
   withOffsets: boolean;
+
+  /**
+   * Version of the model; empty means the latest one.
+   *
+   * @generated from field: string version = 6;
+   */
+  version: string;
+
+  /**
+   * Revision of the version's files, as inference names it: a new one makes the tokenizer read its files again.
+   *
+   * @generated from field: string revision = 7;
+   */
+  revision: string;
+
+  /**
+   * Name of one of the model's prompts, which goes before each text. Absent: the model's default prompt, if it has one.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
 };
 
 /**
@@ -188,6 +209,20 @@ export type DecodeRequest = Message<"arrowmesh.tokenizer.v1.DecodeRequest"> & {
    * @generated from field: optional bool skip_special_tokens = 3;
    */
   skipSpecialTokens?: boolean | undefined;
+
+  /**
+   * Version of the model; empty means the latest one.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+
+  /**
+   * Revision of the version's files, as inference names it: a new one makes the tokenizer read its files again.
+   *
+   * @generated from field: string revision = 5;
+   */
+  revision: string;
 };
 
 /**

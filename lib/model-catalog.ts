@@ -1,0 +1,49 @@
+import { type Dirent, readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { isModelName } from "./model-folder/model-name.js";
+
+/** A model that could be served: its name and the folder of its versions. */
+export interface CatalogModel {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Where models are found, by name. It looks at the folders when asked, so that models can come and go. */
+export class ModelCatalog {
+  readonly default: CatalogModel;
+  readonly #repository: string | undefined;
+
+  constructor(config: {
+    readonly modelId: string;
+    readonly modelPath: string;
+    readonly modelRepository: string | undefined;
+  }) {
+    this.default = { name: config.modelId, path: config.modelPath };
+    this.#repository = config.modelRepository;
+  }
+
+  /** By its name; the default model also by no name and by its name without the owner. */
+  find(name: string): CatalogModel | undefined {
+    const { default: first } = this;
+    if (name === "" || name === first.name || name === basename(first.name)) return first;
+    if (this.#repository === undefined || !isModelName(name)) return undefined;
+    const path = join(this.#repository, name);
+    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    return isFolder ? { name, path } : undefined;
+  }
+
+  /** Every model, the default one first. */
+  list(): readonly CatalogModel[] {
+    const folders = this.#folders().filter(
+      (entry) => entry.isDirectory() && isModelName(entry.name),
+    );
+    const others = folders.flatMap(({ name }) => this.find(name) ?? []);
+    return [this.default, ...others.filter((model) => model !== this.default)];
+  }
+
+  #folders(): readonly Dirent[] {
+    if (this.#repository === undefined) return [];
+    const isThere = statSync(this.#repository, { throwIfNoEntry: false })?.isDirectory() === true;
+    return isThere ? readdirSync(this.#repository, { withFileTypes: true }) : [];
+  }
+}

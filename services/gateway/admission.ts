@@ -1,0 +1,36 @@
+import { MeshError } from "../../lib/errors.js";
+
+const retryAfterMs = 1_000;
+
+/**
+ * Counts the inputs that are in work. Full means refused at once, before anything was spent on the request; so the
+ * number is bounded by `inputsMax` plus one request.
+ */
+export class Admission {
+  readonly #inputsMax: number;
+  readonly #onShed: (inputs: number) => void;
+  #inputs = 0;
+
+  constructor(inputsMax: number, onShed: (inputs: number) => void) {
+    this.#inputsMax = inputsMax;
+    this.#onShed = onShed;
+  }
+
+  /** Inputs in work. */
+  get inputs(): number {
+    return this.#inputs;
+  }
+
+  /** Throws `overloaded` when too much is in work already. The words are text-embeddings-inference's. */
+  enter(inputs: number): void {
+    if (this.#inputs >= this.#inputsMax) {
+      this.#onShed(inputs);
+      throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
+    }
+    this.#inputs += inputs;
+  }
+
+  leave(inputs: number): void {
+    this.#inputs -= inputs;
+  }
+}

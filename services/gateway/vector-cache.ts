@@ -1,0 +1,182 @@
+import { LRUCache } from "lru-cache";
+import { assert } from "../../lib/assert.js";
+import { MeshError } from "../../lib/errors.js";
+
+/** What an entry costs besides its key and its vector: two objects, and its places in the map and the list. */
+const entryOverheadBytes = 200;
+
+/** Vectors of some sequences, row by row. */
+export interface Computed {
+  /** Changes with the model's files; what is remembered is remembered under it. */
+  readonly revision: string;
+  readonly dimensions: number;
+  /** Shape [sequences, dimensions], row-major. */
+  readonly vectors: Float32Array;
+}
+
+/** What a call wants. */
+export interface VectorOrder {
+  readonly revision: string;
+  /** Whatever else changes a vector: task and options. */
+  readonly options: string;
+  readonly sequences: readonly (readonly number[])[];
+  /** Aborts when the caller has left; its reason is a MeshError. */
+  readonly signal: AbortSignal;
+}
+
+/** Computes the sequences at these places of the order. The signal aborts when nobody waits for any of them. */
+export type Compute = (places: readonly number[], signal: AbortSignal) => Promise<Computed>;
+
+export interface CacheCounts {
+  hit(sequences: number): void;
+  missed(sequences: number): void;
+  coalesced(sequences: number): void;
+}
+
+/** Where a vector will be. */
+interface Place {
+  readonly flight: Flight;
+  readonly row: number;
+}
+
+/** One computation and how many calls wait for it. */
+interface Flight {
+  readonly computed: Promise<Computed>;
+  readonly abort: AbortController;
+  readonly keys: readonly string[];
+  waiters: number;
+}
+
+/**
+ * Vectors by model revision, options and token ids: what is remembered is not computed again, and what is being
+ * computed is not computed twice. A call may get some of its vectors from here, some from a computation that another
+ * call began, and only the rest from its own.
+ */
+export class VectorCache {
+  readonly #vectors: LRUCache<string, Float32Array> | undefined;
+  readonly #flights = new Map<string, Place>();
+  readonly #counts: CacheCounts;
+
+  /** With 0 bytes nothing is remembered. */
+  constructor(bytesMax: number, counts: CacheCounts) {
+    this.#counts = counts;
+    if (bytesMax === 0) return;
+    this.#vectors = new LRUCache({
+      maxSize: bytesMax,
+      maxEntrySize: bytesMax,
+      sizeCalculation: (vector, key) => key.length * 2 + vector.byteLength + entryOverheadBytes,
+    });
+  }
+
+  /** Bytes that are remembered. */
+  get bytes(): number {
+    return this.#vectors?.calculatedSize ?? 0;
+  }
+
+  /** The vectors of the order, in its order. Rejects as `compute` does, or with the signal's reason. */
+  async get(order: VectorOrder, compute: Compute): Promise<readonly Float32Array[]> {
+    const keys = order.sequences.map((ids) => keyOf(order, ids));
+    const remembered = keys.map((key) => this.#vectors?.get(key));
+    const missing = keys.filter((_, index) => remembered[index] === undefined);
+    this.#counts.hit(keys.length - missing.length);
+    if (missing.length === 0) return remembered as readonly Float32Array[];
+
+    order.signal.throwIfAborted();
+    this.#begin(keys, missing, compute);
+    const places = keys.map((key, index) => remembered[index] ?? this.#placeOf(key));
+    const flights = new Set(places.flatMap((place) => ("flight" in place ? [place.flight] : [])));
+    return await this.#await(flights, order.signal, async () => {
+      await Promise.all([...flights].map(({ computed }) => computed));
+      return await Promise.all(
+        places.map(async (place) =>
+          "flight" in place ? rowOf(await place.flight.computed, place.row) : place,
+        ),
+      );
+    });
+  }
+
+  /** Computes what nobody computes yet; the same sequence twice in one call is computed once. */
+  #begin(keys: readonly string[], missing: readonly string[], compute: Compute): void {
+    const own = [...new Set(missing)].filter((key) => !this.#flights.has(key));
+    this.#counts.missed(own.length);
+    this.#counts.coalesced(missing.length - own.length);
+    if (own.length === 0) return;
+    const abort = new AbortController();
+    const places = own.map((key) => keys.indexOf(key));
+    const flight: Flight = {
+      keys: own,
+      abort,
+      waiters: 0,
+      computed: compute(places, abort.signal),
+    };
+    for (const [row, key] of own.entries()) this.#flights.set(key, { flight, row });
+    const land = (): void => this.#forget(flight);
+    flight.computed.then((computed) => {
+      land();
+      this.#remember(own, computed);
+    }, land);
+  }
+
+  /** What a newer revision answered is right for this call, but not what the key says. */
+  #remember(keys: readonly string[], computed: Computed): void {
+    for (const [row, key] of keys.entries()) {
+      if (!key.startsWith(`${computed.revision}\n`)) return;
+      const vector = rowOf(computed, row);
+      // A view would keep the whole answer in memory.
+      const isView = vector.byteLength < vector.buffer.byteLength;
+      this.#vectors?.set(key, isView ? vector.slice() : vector);
+    }
+  }
+
+  #placeOf(key: string): Place {
+    const place = this.#flights.get(key);
+    assert(place !== undefined, "what is missing is being computed");
+    return place;
+  }
+
+  async #await<T>(
+    flights: ReadonlySet<Flight>,
+    signal: AbortSignal,
+    wait: () => Promise<T>,
+  ): Promise<T> {
+    for (const flight of flights) flight.waiters += 1;
+    const leave = (): void => {
+      for (const flight of flights) {
+        flight.waiters -= 1;
+        if (flight.waiters > 0) continue;
+        this.#forget(flight);
+        flight.abort.abort(new MeshError("cancelled", "nobody waits for it any more"));
+      }
+    };
+    return await new Promise<T>((resolve, reject) => {
+      const onAbort = (): void => {
+        leave();
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      wait()
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener("abort", onAbort));
+    });
+  }
+
+  /** Who comes from now on does not join it. */
+  #forget(flight: Flight): void {
+    for (const key of flight.keys) {
+      if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key);
+    }
+  }
+}
+
+/**
+ * No two sequences share a key: the ids stand in it whole, two UTF-16 units each, behind a revision and options that
+ * hold no line break.
+ */
+function keyOf({ revision, options }: VectorOrder, ids: readonly number[]): string {
+  const units = new Uint16Array(Uint32Array.from(ids).buffer);
+  return `${revision}\n${options}\n${String.fromCharCode(...units)}`;
+}
+
+function rowOf({ vectors, dimensions }: Computed, row: number): Float32Array {
+  return vectors.subarray(row * dimensions, (row + 1) * dimensions);
+}

@@ -1,0 +1,83 @@
+import { LRUCache } from "lru-cache";
+import type { Tokenizer } from "tokenizers";
+import { MeshError } from "../../lib/errors.js";
+import type { ModelCatalog } from "../../lib/model-catalog.js";
+import { readModelSpec } from "../../lib/model-folder/spec.js";
+import { findVersions } from "../../lib/model-folder/versions.js";
+import type { ModelSpec } from "../../lib/model-spec.js";
+import { Encoder, readTokenizer, type WaitingBound } from "./encoder.js";
+
+type TextModel = Exclude<ModelSpec, { task: "tensors" }>;
+
+/** Which tokenizer a call means. */
+export interface TokenizerName {
+  readonly model: string;
+  readonly version: string;
+  readonly revision: string;
+}
+
+/** The tokenizer of one version of a model. */
+export interface OpenTokenizer {
+  /** Name of the model. */
+  readonly name: string;
+  readonly spec: TextModel;
+  readonly vocabularySize: number;
+  readonly whole: Tokenizer;
+  /** Cutting at the model's limit or not, with special tokens or without. */
+  encoder(options: { readonly isCutting: boolean; readonly isSpecial: boolean }): Encoder;
+}
+
+/** Opens tokenizers when they are first asked for, and keeps those that are in use. */
+export class Tokenizers {
+  readonly #catalog: ModelCatalog;
+  readonly #bound: WaitingBound;
+  readonly #open: LRUCache<string, OpenTokenizer>;
+
+  constructor(catalog: ModelCatalog, modelsMax: number, bound: WaitingBound) {
+    this.#catalog = catalog;
+    this.#bound = bound;
+    this.#open = new LRUCache({ max: modelsMax });
+  }
+
+  /** Throws `not_found`, or `invalid` when the files are not those of a text model. */
+  get({ model, version, revision }: TokenizerName): OpenTokenizer {
+    const key = `${model}\n${version}\n${revision}`;
+    const known = this.#open.get(key);
+    if (known !== undefined) return known;
+    const opened = this.#read(model, version);
+    this.#open.set(key, opened);
+    return opened;
+  }
+
+  #read(model: string, version: string): OpenTokenizer {
+    const found = this.#catalog.find(model);
+    if (found === undefined) throw new MeshError("not_found", `unknown model: ${model}`);
+    const folders = findVersions(found.path);
+    const folder =
+      version === "" ? folders.at(-1) : folders.find((other) => other.version === version);
+    if (folder === undefined) {
+      throw new MeshError("not_found", `unknown version of ${found.name}: ${version}`);
+    }
+    const spec = readModelSpec(folder.path);
+    if (spec.task === "tensors") {
+      throw new MeshError("invalid", `${found.name} takes tensors, not text`);
+    }
+    const cutting = readTokenizer(folder.path, spec.tokensMax);
+    const whole = readTokenizer(folder.path, undefined);
+    const encoders = [cutting, whole].map((tokenizer) => ({
+      special: new Encoder(tokenizer, true, this.#bound),
+      bare: new Encoder(tokenizer, false, this.#bound),
+    }));
+    const [cut, full] = encoders as [(typeof encoders)[0], (typeof encoders)[0]];
+    return {
+      name: found.name,
+      spec,
+      vocabularySize: whole.getVocabSize(true),
+      whole,
+      encoder({ isCutting, isSpecial }) {
+        const pair = isCutting ? cut : full;
+        return isSpecial ? pair.special : pair.bare;
+      },
+    };
+  }
+}
