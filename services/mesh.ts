@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { RepositoryService } from "../gen/arrowmesh/inference/v1/repository_pb.js";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Serving,
@@ -10,8 +11,9 @@ import { openInternalServer } from "../lib/internal-server.js";
 import { ModelCatalog } from "../lib/model-catalog.js";
 import type { Binding, CallContext, Channel } from "../lib/rpc/call.js";
 import { createOpenEntry } from "../lib/rpc/entry.js";
+import { forward } from "../lib/rpc/forward.js";
 import { createGrpcChannel } from "../lib/rpc/grpc-channel.js";
-import { createHealth } from "../lib/rpc/health.js";
+import { createHealth, type NamedHealth } from "../lib/rpc/health.js";
 import { createLocalChannel } from "../lib/rpc/local-channel.js";
 import { createReflection } from "../lib/rpc/reflection.js";
 import { Admission } from "./gateway/admission.js";
@@ -45,6 +47,8 @@ export type Role = "gateway" | InternalRole;
 interface Built {
   readonly bindings: readonly Binding[];
   readonly isReady: () => boolean;
+  /** Health of the models it serves, if it does. */
+  readonly models?: NamedHealth;
 }
 
 /** A way to a role, here or elsewhere. */
@@ -79,6 +83,7 @@ const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
     return {
       bindings: [createInference(config, repository), createRepositoryService(config, repository)],
       isReady: () => repository.isReady,
+      models: async () => modelHealth(repository.loaded()),
     };
   },
 };
@@ -107,7 +112,7 @@ export async function serveGatewayAlone(platform: Platform): Promise<number> {
 /** One internal role on its own port. Returns the port. */
 export async function serveRole(role: InternalRole, platform: Platform): Promise<number> {
   const { clock, config, drain, interceptors } = platform;
-  const { bindings, isReady } = await build[role](platform);
+  const { bindings, isReady, models = noModels } = await build[role](platform);
   const isReadyNow = async (): Promise<boolean> => isReady() && !drain.started.aborted;
   return await openInternalServer({
     ...platform,
@@ -120,7 +125,7 @@ export async function serveRole(role: InternalRole, platform: Platform): Promise
     }),
     bindings: [
       ...bindings.map((binding) => ({ binding, interceptors: interceptors.remote })),
-      ...standardBindings(bindings, isReadyNow, platform),
+      ...standardBindings(bindings, { isReady: isReadyNow, models }, platform),
     ],
     isReady: isReadyNow,
     draining: drain.started,
@@ -156,7 +161,11 @@ async function serveGateway(
     computeMsMax: common.requestMsMax,
     ...{ directory, limiter, admission, cache, clock },
   });
+  const models: NamedHealth = async () => modelHealth(await directory.list());
   const gateway = createGateway(config, { embed, clock });
+  const repository = forward(RepositoryService, inference.channel, () => {
+    void directory.refresh().catch(() => undefined);
+  });
   return await openEdge({
     ...platform,
     host: common.host,
@@ -168,7 +177,8 @@ async function serveGateway(
     interceptors: interceptors.remote,
     bindings: [
       { binding: gateway, interceptors: interceptors.remote },
-      ...standardBindings([gateway], isReady, platform),
+      { binding: repository, interceptors: interceptors.remote },
+      ...standardBindings([gateway, repository], { isReady, models }, platform),
     ],
     addRoutes: (app) => {
       addAdminRoutes(app, { isReady, registry });
@@ -181,19 +191,32 @@ async function serveGateway(
 /** Health and reflection: answered while the server drains, and not worth a span or a log line. */
 function standardBindings(
   bindings: readonly Binding[],
-  isReady: () => Promise<boolean>,
+  ask: { readonly isReady: () => Promise<boolean>; readonly models: NamedHealth },
   { clock, drain }: Platform,
 ) {
   const services = bindings.map(({ service }) => service);
   const health = createHealth({
     services: services.map(({ typeName }) => typeName),
-    isReady,
+    ...ask,
     draining: drain.started,
     clock,
   });
   const reflection = createReflection([...services, Health]);
   return [health, ...reflection].map((binding) => ({ binding, interceptors: [] }));
 }
+
+/** A model is healthy while one of its versions is. */
+function modelHealth(
+  models: readonly { readonly name: string; readonly isHealthy: boolean }[],
+): ReadonlyMap<string, boolean> {
+  const health = new Map<string, boolean>();
+  for (const { name, isHealthy } of models) {
+    health.set(name, isHealthy || health.get(name) === true);
+  }
+  return health;
+}
+
+const noModels: NamedHealth = async () => new Map();
 
 async function reachLocally(role: InternalRole, platform: Platform): Promise<Reached> {
   const { bindings, isReady } = await build[role](platform);

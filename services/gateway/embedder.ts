@@ -76,13 +76,13 @@ export function createEmbedder(deps: EmbedderDeps): Embed {
 
   /** A version may go between being chosen and being asked; then the request runs on what took its place. */
   async function onServedVersion(order: EmbedOrder, context: CallContext): Promise<Embedded> {
-    const model = await directory.resolve(order.model, order.version, context);
+    const model = await directory.resolve(order.model, order.version);
     try {
       return await run(order, model, context);
     } catch (thrown) {
       if (toMeshError(thrown).fault !== "not_found") throw thrown;
       await directory.refresh();
-      const next = await directory.resolve(order.model, order.version, context);
+      const next = await directory.resolve(order.model, order.version);
       if (next.version === model.version) throw thrown;
       return await run(order, next, context);
     }

@@ -12,9 +12,9 @@ const readMsMax = 5_000;
 /** The models that inference serves, as the gateway knows them. */
 export interface ModelDirectory {
   /** The version that a request means: by number, by label, or, when empty, by the routes. Rejects with `not_found`. */
-  resolve(name: string, version: string, context: CallContext): Promise<Model>;
+  resolve(name: string, version: string): Promise<Model>;
   /** Every version that serves; the default model first. */
-  list(context: CallContext): Promise<readonly Model[]>;
+  list(): Promise<readonly Model[]>;
   /** Asks inference again; for a caller who was told that a version is gone. */
   refresh(): Promise<void>;
 }

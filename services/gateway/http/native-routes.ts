@@ -36,8 +36,8 @@ export function addNativeRoutes(
   // Where Hugging Face's InferenceClient posts when it is given the address of a server.
   app.post("/", embed);
 
-  app.get("/info", async (request) => {
-    const model = await directory.resolve("", "", contextOf(request));
+  app.get("/info", async () => {
+    const model = await directory.resolve("", "");
     return {
       model_id: model.name,
       model_sha: null,
