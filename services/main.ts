@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { ConfigError, type Schema } from "../lib/config.js";
+import { MeshError } from "../lib/errors.js";
 import { packageRoot } from "../lib/package-root.js";
 import { processSchema } from "../lib/process-config.js";
 import { startTelemetry } from "../lib/telemetry.js";
@@ -12,6 +13,7 @@ import { gatewaySchema } from "./gateway/config.js";
 import { inferenceSchema } from "./inference/config.js";
 import { internalRoles, serveGatewayAlone, serveMesh, serveRole } from "./mesh.js";
 import { createPlatform, type Platform } from "./platform.js";
+import { createPullCommand, pullSchema } from "./pull.js";
 import { ratelimitSchema } from "./ratelimit/config.js";
 import { tokenizerSchema } from "./tokenizer/config.js";
 
@@ -34,21 +36,25 @@ const program = new Command("arrowmesh")
 const serve = program
   .command("serve")
   .description("Serve every role in one process, except those whose address is set.")
-  .addHelpText("after", settingsHelp(...Object.values(schemas)))
+  .addHelpText("after", settingsHelp(processSchema, ...Object.values(schemas)))
   .action(() => run("mesh", serveMesh));
 serve
   .command("gateway")
   .description("Serve the gateway; the other roles are other processes.")
-  .addHelpText("after", settingsHelp(gatewaySchema))
+  .addHelpText("after", settingsHelp(processSchema, gatewaySchema))
   .action(() => run("gateway", serveGatewayAlone));
 for (const role of internalRoles) {
   serve
     .command(role)
     .description(`Serve ${role} alone, for a gateway elsewhere.`)
-    .addHelpText("after", settingsHelp(schemas[role]))
+    .addHelpText("after", settingsHelp(processSchema, schemas[role]))
     .action(() => run(role, (platform) => serveRole(role, platform)));
 }
-await program.parseAsync();
+// A command's own --version is not the program's.
+program
+  .enablePositionalOptions()
+  .addCommand(createPullCommand(process.env).addHelpText("after", settingsHelp(pullSchema)));
+await program.parseAsync().catch(fail);
 
 async function run(name: string, open: (platform: Platform) => Promise<number>): Promise<void> {
   try {
@@ -62,11 +68,18 @@ async function run(name: string, open: (platform: Platform) => Promise<number>):
       "serving",
     );
   } catch (error) {
-    const isExpected =
-      error instanceof ConfigError || (error instanceof Error && "syscall" in error);
-    process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
-    process.exit(1);
+    fail(error);
   }
+}
+
+/** What a person can mend is said in one line; anything else is a bug and shows where it is. */
+function fail(error: unknown): never {
+  const isExpected =
+    error instanceof ConfigError ||
+    error instanceof MeshError ||
+    (error instanceof Error && "syscall" in error);
+  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+  process.exit(1);
 }
 
 /** SIGTERM and SIGINT drain; a second one ends at once. */
@@ -95,7 +108,7 @@ function endOnSignals(platform: Platform): void {
 }
 
 function settingsHelp(...parts: readonly Schema[]): string {
-  const fields = [processSchema, ...parts].flatMap((schema) => Object.values(schema));
+  const fields = parts.flatMap((schema) => Object.values(schema));
   const unique = [...new Map(fields.map((field) => [field.env, field])).values()];
   const lines = unique.map(({ env, doc, fallback }) => {
     const value = fallback === undefined ? "" : ` [${String(fallback)}]`;
