@@ -1,6 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
-import { MeshError } from "./errors.js";
+import type { MeshError } from "./errors.js";
+import { invalid, reading } from "./invalid-file.js";
 
 /** Different files that one model may keep its weights in. */
 const locationsMax = 16_384;
@@ -17,12 +19,14 @@ const bufferBytes = 65_536;
  * twice are merged by some readers. Throws `invalid`, with `name`, when the file is no ModelProto with a graph.
  */
 export function externalDataOf(file: string, name: string = basename(file)): string[] {
-  const fd = openSync(file, "r");
-  try {
-    return new Scan(fd, name).run();
-  } finally {
-    closeSync(fd);
-  }
+  return reading(name, () => {
+    const fd = openSync(file, "r");
+    try {
+      return new Scan(fd, name).run();
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 type Kind =
@@ -121,7 +125,7 @@ class Scan {
 
   #add(location: string | undefined): void {
     if (location === undefined) {
-      throw this.#invalid(`names external data by more than ${locationBytesMax} bytes`);
+      throw this.#invalid(`names external data by what is no path of ${locationBytesMax} bytes`);
     }
     this.#locations.add(location);
     if (this.#locations.size > locationsMax) {
@@ -169,7 +173,7 @@ class Scan {
     throw this.#damaged();
   }
 
-  /** The text of the next bytes, or undefined when there are too many of them. */
+  /** The text of the next bytes, or undefined when there are too many of them or they are not UTF-8. */
   #text(length: number): string | undefined {
     if (length > locationBytesMax) {
       this.#position += length;
@@ -177,7 +181,7 @@ class Scan {
     }
     const bytes = Buffer.allocUnsafe(length);
     for (let i = 0; i < length; i += 1) bytes[i] = this.#byte();
-    return bytes.toString("utf8");
+    return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
   }
 
   #byte(): number {
@@ -200,6 +204,6 @@ class Scan {
   }
 
   #invalid(what: string): MeshError {
-    return new MeshError("invalid", `${this.#name}: ${what}`);
+    return invalid(this.#name, what);
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { z } from "zod";
-import { MeshError } from "./errors.js";
+import { invalid, problemsOf, reading } from "./invalid-file.js";
 
 export interface SafeTensor {
   readonly shape: readonly number[];
@@ -21,15 +21,17 @@ export function readSafetensors(
   wanted: readonly string[],
   name: string = basename(file),
 ): ReadonlyMap<string, SafeTensor> {
-  const fd = openSync(file, "r");
-  try {
-    const source = { fd, name, size: fstatSync(fd).size };
-    const { entries, dataFrom } = readHeader(source);
-    const found = wanted.filter((key) => Object.hasOwn(entries, key));
-    return new Map(found.map((key) => [key, readTensor(source, dataFrom, key, entries[key])]));
-  } finally {
-    closeSync(fd);
-  }
+  return reading(name, () => {
+    const fd = openSync(file, "r");
+    try {
+      const source = { fd, name, size: fstatSync(fd).size };
+      const { entries, dataFrom } = readHeader(source);
+      const found = wanted.filter((key) => Object.hasOwn(entries, key));
+      return new Map(found.map((key) => [key, readTensor(source, dataFrom, key, entries[key])]));
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 interface Source {
@@ -52,10 +54,10 @@ const entrySchema = z.object({
 
 /** The header's length in 8 bytes, the header as JSON, then the data that its offsets count from. */
 function readHeader(source: Source): { entries: Record<string, unknown>; dataFrom: number } {
-  if (source.size < 8) throw invalid(source, "is not a safetensors file: it is too short");
+  if (source.size < 8) throw invalid(source.name, "is not a safetensors file: it is too short");
   const length = Number(read(source, 0, 8).readBigUInt64LE());
   if (length > Math.min(headerBytesMax, source.size - 8)) {
-    throw invalid(source, "is not a safetensors file: its header is too long");
+    throw invalid(source.name, "is not a safetensors file: its header is too long");
   }
   const entries = parse(source, read(source, 8, length).toString("utf8"));
   return { entries, dataFrom: 8 + length };
@@ -68,26 +70,26 @@ function parse(source: Source, header: string): Record<string, unknown> {
   } catch {
     // Refused like any other header that is no object.
   }
-  throw invalid(source, "is not a safetensors file: its header is not a JSON object");
+  throw invalid(source.name, "is not a safetensors file: its header is not a JSON object");
 }
 
 function readTensor(source: Source, dataFrom: number, key: string, entry: unknown): SafeTensor {
   const parsed = entrySchema.safeParse(entry);
-  if (!parsed.success) throw invalid(source, `${key}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw invalid(source.name, `${key}: ${problemsOf(parsed.error)}`);
   const { dtype, shape, data_offsets } = parsed.data;
   const [begin, end] = data_offsets;
   const bytes = shape.reduce((product, size) => product * size, element[dtype].bytes);
-  if (end > source.size - dataFrom) throw invalid(source, `${key} ends after the file`);
-  if (end - begin !== bytes) throw invalid(source, `${key} is not as long as its shape says`);
-  if (bytes > tensorBytesMax) throw invalid(source, `${key} is over ${tensorBytesMax} bytes`);
+  if (end > source.size - dataFrom) throw invalid(source.name, `${key} ends after the file`);
+  if (end - begin !== bytes) throw invalid(source.name, `${key} is not as long as its shape says`);
+  if (bytes > tensorBytesMax) throw invalid(source.name, `${key} is over ${tensorBytesMax} bytes`);
   return { shape, values: element[dtype].decode(read(source, dataFrom + begin, bytes)) };
 }
 
-function read({ fd, ...source }: Source, position: number, length: number): Buffer {
+function read({ fd, name }: Source, position: number, length: number): Buffer {
   const data = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
     const count = readSync(fd, data, done, length - done, position + done);
-    if (count === 0) throw invalid(source, "was cut while it was read");
+    if (count === 0) throw invalid(name, "was cut while it was read");
     done += count;
   }
   return data;
@@ -118,8 +120,4 @@ const wide = new DataView(new ArrayBuffer(4));
 function fromBrain(bits: number): number {
   wide.setUint32(0, bits * 65_536);
   return wide.getFloat32(0);
-}
-
-function invalid({ name }: Pick<Source, "name">, what: string): MeshError {
-  return new MeshError("invalid", `${name}: ${what}`);
 }

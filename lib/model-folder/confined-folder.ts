@@ -9,13 +9,12 @@ import {
   statSync,
 } from "node:fs";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { MeshError } from "../errors.js";
+import { invalid, problemsOf, reading, shown } from "../invalid-file.js";
 
 const jsonBytesMax = 64 << 20;
 const entriesMax = 10_000;
-const messageLengthMax = 1_000;
-const shownLengthMax = 200;
 
 /**
  * A folder of which nothing outside is read, whatever its files or links say. Paths are relative to it, and errors are
@@ -70,50 +69,20 @@ export class ConfinedFolder {
 
   json<T>(path: string, schema: z.ZodType<T>): T {
     const file = this.require(path);
-    const parsed = schema.safeParse(
-      parseJson(
-        reading(path, () => readText(file, path)),
-        path,
-      ),
-    );
+    const text = reading(path, () => readText(file, path));
+    const parsed = schema.safeParse(parseJson(text, path));
     if (parsed.success) return parsed.data;
-    throw invalid(path, z.prettifyError(parsed.error));
+    throw invalid(path, problemsOf(parsed.error));
   }
 
   #resolve(path: string): string | undefined {
     const isPlain =
       !isAbsolute(path) && !path.split(/[\\/]/).includes("..") && !path.includes("\0");
-    const real = isPlain ? realPath(join(this.#real, path), shown(path)) : undefined;
+    const real = isPlain ? realPath(join(this.#real, path), path) : undefined;
     const isInside = real === undefined || real === this.#real || isWithin(this.#real, real);
-    if (!isPlain || !isInside) throw invalid(shown(path), "leaves the model's folder");
+    if (!isPlain || !isInside) throw invalid(path, "leaves the model's folder");
     return real;
   }
-}
-
-/** The fault of every wrong file: `path` is relative to the model's folder. */
-export function invalid(path: string, what: string, cause?: unknown): MeshError {
-  const message = `${path}: ${what}`;
-  const short =
-    message.length > messageLengthMax ? `${message.slice(0, messageLengthMax)}…` : message;
-  return new MeshError("invalid", short, cause === undefined ? {} : { cause });
-}
-
-/** What `read` returns; what the file system refuses is `invalid` too. */
-export function reading<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof MeshError || code === undefined) throw error;
-    throw invalid(path, `cannot be read (${code})`, error);
-  }
-}
-
-/** Text out of a file as it may stand in a message: short, on one line. */
-export function shown(text: string): string {
-  const quoted = JSON.stringify(text);
-  const plain = quoted.slice(1, -1) === text ? text : quoted;
-  return plain.length > shownLengthMax ? `${plain.slice(0, shownLengthMax)}…` : plain;
 }
 
 function isWithin(folder: string, path: string): boolean {

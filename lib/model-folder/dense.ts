@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { invalid, shown } from "../invalid-file.js";
 import type { Dense } from "../model-spec.js";
 import { readSafetensors } from "../safetensors.js";
-import { type ConfinedFolder, invalid, reading, shown } from "./confined-folder.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 
 const weightBytesMax = 2 ** 31;
 
@@ -41,10 +42,8 @@ export function readDense(folder: ConfinedFolder, path: string, inputs: number):
     );
   }
   const weights = `${path}/model.safetensors`;
-  const tensors = reading(weights, () => {
-    const from = folder.require(weights, weightBytesMax);
-    return readSafetensors(from, ["linear.weight", "linear.bias"], weights);
-  });
+  const from = folder.require(weights, weightBytesMax);
+  const tensors = readSafetensors(from, ["linear.weight", "linear.bias"], weights);
   const tensor = (name: string, shape: readonly number[]) => {
     const found = tensors.get(name);
     if (found === undefined) throw invalid(weights, `has no tensor ${name}`);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { invalid } from "./confined-folder.js";
+import { invalid } from "../invalid-file.js";
 
 const labelsMax = 100_000;
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { invalid, shown } from "../invalid-file.js";
 import type { Dense, Pooling } from "../model-spec.js";
-import { type ConfinedFolder, invalid, shown } from "./confined-folder.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 import { readDense } from "./dense.js";
 import { readPooling } from "./pooling.js";
 

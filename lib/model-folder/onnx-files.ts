@@ -1,8 +1,9 @@
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, win32 } from "node:path";
 import { MeshError } from "../errors.js";
+import { invalid, shown } from "../invalid-file.js";
 import { type Dtype, dtypes } from "../model-spec.js";
 import { externalDataOf } from "../onnx-file.js";
-import { type ConfinedFolder, invalid, reading, shown } from "./confined-folder.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 
 const names: Readonly<Record<Dtype, readonly string[]>> = {
   int8: ["model_int8.onnx", "model_quantized.onnx"],
@@ -41,7 +42,7 @@ export function readOnnxFiles(
 /** Absolute path of an ONNX file all of whose data is in the folder and no file over the bound. */
 export function checkOnnx(folder: ConfinedFolder, name: string, bytesMax: number): string {
   const file = folder.require(name, bytesMax);
-  for (const location of reading(name, () => externalDataOf(file, name))) {
+  for (const location of externalDataOf(file, name)) {
     checkLocation(folder, name, location, bytesMax);
   }
   return file;
@@ -54,7 +55,9 @@ function checkLocation(
   bytesMax: number,
 ): void {
   // ONNX Runtime looks for it beside the model's file, and refuses to go up from there, as we do.
-  if (location === "" || location.split(/[\\/]/).includes("..")) {
+  const isOutside =
+    isAbsolute(location) || win32.isAbsolute(location) || location.split(/[\\/]/).includes("..");
+  if (location === "" || isOutside) {
     throw invalid(name, `external data ${shown(location)} leaves the model's folder`);
   }
   folder.require(join(dirname(name), location), bytesMax);

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { invalid } from "../invalid-file.js";
 import type { Pooling } from "../model-spec.js";
-import { type ConfinedFolder, invalid } from "./confined-folder.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 
 export interface PoolingConfig {
   readonly pooling: Pooling;
@@ -38,7 +39,7 @@ const schema = z
 
 /** Reads a Pooling module: one mode, over all tokens. */
 export function readPooling(folder: ConfinedFolder, path: string): PoolingConfig {
-  const file = path === "" ? "config.json" : `${path}/config.json`;
+  const file = `${path}/config.json`;
   const said = folder.json(file, schema);
   if (said.include_prompt === false) throw invalid(file, "include_prompt false is not supported");
   const named = namedModes(said);

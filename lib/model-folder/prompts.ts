@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type ConfinedFolder, invalid, shown } from "./confined-folder.js";
+import { invalid, shown } from "../invalid-file.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 
 export interface Prompts {
   readonly prompts: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Dirent, opendirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { invalid, reading } from "./confined-folder.js";
+import { invalid, reading } from "../invalid-file.js";
 
 const entriesMax = 100_000;
 
@@ -43,12 +43,11 @@ function* entriesIn(path: string, folder: string): Generator<Dirent> {
 
 /** Size and time of a file, or of the file that a link leads to; of another link, where it leads. */
 function factsOf(file: string): readonly unknown[] {
-  const status = statSync(file, { throwIfNoEntry: false });
-  if (status?.isFile()) return [status.size, status.mtimeMs];
   try {
-    return ["->", readlinkSync(file)];
+    const status = statSync(file, { throwIfNoEntry: false });
+    return status?.isFile() ? [status.size, status.mtimeMs] : ["->", readlinkSync(file)];
   } catch {
-    // It has gone since the folder was listed, which the next revision will tell.
+    // A link in a circle, or a file that has gone since the folder was listed: the next revision will tell.
     return [];
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ConfinedFolder, reading } from "./confined-folder.js";
+import { reading } from "../invalid-file.js";
+import { ConfinedFolder } from "./confined-folder.js";
 
 /** Which versions of a model are served, and how requests that name none are shared out. */
 export interface Serving {

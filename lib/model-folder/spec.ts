@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { invalid, reading } from "../invalid-file.js";
 import type { ClassifierModel, EmbeddingModel, ModelSpec, Task } from "../model-spec.js";
-import { ConfinedFolder, invalid, reading } from "./confined-folder.js";
+import { ConfinedFolder } from "./confined-folder.js";
 import { readHeads } from "./heads.js";
 import { labelsOf, labelsSchema } from "./labels.js";
 import { type Modules, readModules } from "./modules.js";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type ConfinedFolder, invalid } from "./confined-folder.js";
+import { invalid } from "../invalid-file.js";
+import type { ConfinedFolder } from "./confined-folder.js";
 
 const tokensMax = 1_048_576;
 

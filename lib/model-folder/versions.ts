@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { ConfinedFolder, reading } from "./confined-folder.js";
+import { reading } from "../invalid-file.js";
+import { ConfinedFolder } from "./confined-folder.js";
 import { hasOnnxFile } from "./onnx-files.js";
 
 /** A folder with the files of one version of a model. */

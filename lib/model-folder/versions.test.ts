@@ -1,0 +1,51 @@
+import { deepEqual, throws } from "node:assert/strict";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  temporaryFolder,
+  write,
+  writeEmbedding,
+  writeSimple,
+} from "../../test/support/tiny-models.js";
+import { findVersions } from "./versions.js";
+
+test("versions are subfolders in the order of their numbers", (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ["10", "2", "1", "01", "0", "1.5", "-3", "latest", "onnx"]) {
+    mkdirSync(join(folder, name));
+  }
+  write(folder, { "7": {}, "config.pbtxt": {} });
+  deepEqual(
+    findVersions(folder),
+    ["1", "2", "10"].map((version) => ({ version, path: join(folder, version) })),
+  );
+});
+
+test("a folder that is a model itself is its version 1", (t) => {
+  const embedding = temporaryFolder(t);
+  writeEmbedding(embedding);
+  deepEqual(findVersions(embedding), [{ version: "1", path: embedding }]);
+  const onnx = temporaryFolder(t);
+  writeSimple(onnx);
+  deepEqual(findVersions(onnx), [{ version: "1", path: onnx }]);
+});
+
+test("a folder without a model has no versions", (t) => {
+  const folder = temporaryFolder(t);
+  write(folder, { "README.md": {} });
+  deepEqual(findVersions(folder), []);
+});
+
+test("a version that is a link out of the folder is refused", (t) => {
+  const folder = temporaryFolder(t);
+  symlinkSync(temporaryFolder(t), join(folder, "1"));
+  throws(() => findVersions(folder), {
+    fault: "invalid",
+    message: "1: leaves the model's folder",
+  });
+});
+
+test("a folder that is not there is refused", () => {
+  throws(() => findVersions("/nowhere/model"), { fault: "invalid" });
+});
