@@ -4,7 +4,7 @@ import type { GatewayConfig } from "../config.js";
 import type { Embed, Embedded } from "../embedder.js";
 import { contextOf } from "./app.js";
 import { openAiBody, readBody } from "./bodies.js";
-import { toBase64, toJsonArray } from "./json-vectors.js";
+import { JsonWriter, toBase64 } from "./json-vectors.js";
 
 /** Routes in the shape of OpenAI's API. */
 export function addOpenAiRoutes(
@@ -33,12 +33,22 @@ export function addOpenAiRoutes(
 }
 
 /** Written by hand, because vectors need their own number format. */
-function toList({ model, vectors, tokenCounts }: Embedded, isBase64: boolean): string {
-  const data = vectors.map((vector, index) => {
-    const embedding = isBase64 ? `"${toBase64(vector)}"` : toJsonArray(vector);
-    return `{"object":"embedding","index":${index},"embedding":${embedding}}`;
-  });
+function toList({ model, vectors, tokenCounts }: Embedded, isBase64: boolean): Buffer {
   const tokens = tokenCounts.reduce((total, count) => total + count, 0);
   const usage = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
-  return `{"object":"list","data":[${data.join(",")}],"model":${JSON.stringify(model)},"usage":${usage}}`;
+  const tail = `],"model":${JSON.stringify(model)},"usage":${usage}}`;
+  // Base64 takes a third of what the writer keeps for numbers.
+  const writer = new JsonWriter(vectors, vectors.length * itemBytesMax + Buffer.byteLength(tail));
+  writer.text('{"object":"list","data":[');
+  for (const [index, vector] of vectors.entries()) {
+    writer.text(`${index > 0 ? "," : ""}{"object":"embedding","index":${index},"embedding":`);
+    if (isBase64) writer.text(`"${toBase64(vector)}"`);
+    else writer.vector(vector);
+    writer.text("}");
+  }
+  writer.text(tail);
+  return writer.done();
 }
+
+/** The text around each vector, and a part of that around all. */
+const itemBytesMax = 100;
