@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { text } from "./config.js";
+import { list, text } from "./config.js";
 import { packageRoot } from "./package-root.js";
 
 const path = () => text().transform((value) => resolve(value));
@@ -23,5 +23,11 @@ export const modelSchema = {
     doc: "folder with more models, each a folder with version folders (1, 2, …) or files; unset: no more",
     parse: path(),
     fallback: undefined,
+  },
+  modelsToPull: {
+    env: "MODEL_PULL",
+    doc: "models of the Hugging Face hub to have in MODEL_REPOSITORY before the start: org/name[@revision], comma-separated",
+    parse: list(),
+    fallback: [],
   },
 } as const;

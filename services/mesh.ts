@@ -32,6 +32,7 @@ import { openRepository } from "./inference/open-repository.js";
 import { createRepositoryService } from "./inference/repository-service.js";
 import { createInference } from "./inference/service.js";
 import type { Platform } from "./platform.js";
+import { pullOnStart } from "./pull-on-start.js";
 import { ratelimitSchema } from "./ratelimit/config.js";
 import { createRatelimitMetrics } from "./ratelimit/metrics.js";
 import { openStore } from "./ratelimit/open-store.js";
@@ -97,6 +98,7 @@ const portOf: Record<InternalRole, (env: NodeJS.ProcessEnv) => number> = {
 
 /** The whole mesh on one public port: roles without an address run in this process. Returns the port. */
 export async function serveMesh(platform: Platform): Promise<number> {
+  await pullOnStart(platform);
   return await serveGateway(platform, async (role, address) =>
     address === undefined ? await reachLocally(role, platform) : reachRemotely(address, platform),
   );
@@ -112,6 +114,7 @@ export async function serveGatewayAlone(platform: Platform): Promise<number> {
 /** One internal role on its own port. Returns the port. */
 export async function serveRole(role: InternalRole, platform: Platform): Promise<number> {
   const { clock, config, drain, interceptors } = platform;
+  if (role !== "ratelimit") await pullOnStart(platform);
   const { bindings, isReady, models = noModels } = await build[role](platform);
   const isReadyNow = async (): Promise<boolean> => isReady() && !drain.started.aborted;
   return await openInternalServer({

@@ -3,6 +3,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../lib/assert.js";
+import { systemClock } from "../../lib/clock.js";
 import { type BatchSlot, take } from "./batch-slot.js";
 import { openSession } from "./onnx-session.js";
 import { metadataOf, TensorRun } from "./tensor-run.js";
@@ -45,12 +46,12 @@ function say(message: WorkerMessage): void {
 
 async function run(order: WorkerOrder, memory: BatchSlot): Promise<WorkerMessage> {
   const { slot } = order;
-  const startedAt = performance.now();
+  const startedAt = systemClock.nowMs();
   if (order.kind === "tensors") {
     const outputs = await tensors.run(order.inputs, order.outputNames);
-    return { kind: "tensors", slot, outputs, computeMs: performance.now() - startedAt };
+    return { kind: "tensors", slot, outputs, computeMs: systemClock.nowMs() - startedAt };
   }
   assert(texts !== undefined, "the model has no sequences");
   await (order.isWide ? texts.wide : texts.narrow).run(memory, order.shape);
-  return { kind: "done", slot, computeMs: performance.now() - startedAt };
+  return { kind: "done", slot, computeMs: systemClock.nowMs() - startedAt };
 }

@@ -20,7 +20,10 @@ test("every float32 comes back as itself", (t) => {
 
 test("numbers have the fewest digits that read back as the same float32", (t) => {
   const random = seeded(t);
-  const values = Float32Array.from({ length: 20_000 }, () => (random.int(2 ** 31) / 2 ** 31 - 0.5) / 5);
+  const values = Float32Array.from(
+    { length: 20_000 },
+    () => (random.int(2 ** 31) / 2 ** 31 - 0.5) / 5,
+  );
   const texts = toJsonArrays([values]).toString().slice(2, -2).split(",");
   for (const [index, text] of texts.entries()) {
     const value = values[index] as number;
