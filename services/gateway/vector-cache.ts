@@ -140,7 +140,10 @@ export class VectorCache {
     wait: () => Promise<T>,
   ): Promise<T> {
     for (const flight of flights) flight.waiters += 1;
+    let hasLeft = false;
     const leave = (): void => {
+      if (hasLeft) return;
+      hasLeft = true;
       for (const flight of flights) {
         flight.waiters -= 1;
         if (flight.waiters > 0) continue;
@@ -149,13 +152,15 @@ export class VectorCache {
       }
     };
     return await new Promise<T>((resolve, reject) => {
-      const onAbort = (): void => {
+      // A call that one computation fails waits for none of its others either.
+      const fail = (reason: unknown): void => {
         leave();
-        reject(signal.reason);
+        reject(reason);
       };
+      const onAbort = (): void => fail(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       wait()
-        .then(resolve, reject)
+        .then(resolve, fail)
         .finally(() => signal.removeEventListener("abort", onAbort));
     });
   }
@@ -173,8 +178,8 @@ export class VectorCache {
  * hold no line break.
  */
 function keyOf({ revision, options }: VectorOrder, ids: readonly number[]): string {
-  const units = new Uint16Array(Uint32Array.from(ids).buffer);
-  return `${revision}\n${options}\n${String.fromCharCode(...units)}`;
+  const bytes = Buffer.from(Uint32Array.from(ids).buffer);
+  return `${revision}\n${options}\n${bytes.toString("utf16le")}`;
 }
 
 function rowOf({ vectors, dimensions }: Computed, row: number): Float32Array {
