@@ -24,13 +24,10 @@ const texts =
     : { narrow: await TextRun.open(session, setup), wide: await TextRun.open(wide, setup) };
 const tensors = new TensorRun(session);
 
+/** ONNX Runtime runs a batch some turns of the event loop after it was asked; its inputs must stand until then. */
+let last = Promise.resolve();
 port.on("message", (order: WorkerOrder) => {
-  const { slot } = order;
-  const memory = setup.slots[slot] as BatchSlot;
-  if (!take(memory, order.ticket)) return;
-  run(order, memory).then(say, (error: unknown) =>
-    say({ kind: "failed", slot, message: String(error) }),
-  );
+  last = last.then(() => answer(order));
 });
 say({
   kind: "ready",
@@ -42,6 +39,17 @@ say({
 
 function say(message: WorkerMessage): void {
   port.postMessage(message);
+}
+
+async function answer(order: WorkerOrder): Promise<void> {
+  const { slot, ticket } = order;
+  const memory = setup.slots[slot] as BatchSlot;
+  if (!take(memory, ticket)) return;
+  try {
+    say(await run(order, memory));
+  } catch (error) {
+    say({ kind: "failed", slot, message: String(error) });
+  }
 }
 
 async function run(order: WorkerOrder, memory: BatchSlot): Promise<WorkerMessage> {
