@@ -7,18 +7,28 @@ import {
 } from "../interceptors/interceptor.js";
 import type { CallContext } from "./call.js";
 
+interface Dispatched {
+  readonly interceptors: readonly Interceptor[];
+  readonly info: CallInfo;
+  readonly context: CallContext;
+}
+
 /** Runs one call that answers once, inside its interceptors. Rejects with a MeshError, at the deadline at the latest. */
-export async function dispatchUnary<T>(
-  call: {
-    readonly interceptors: readonly Interceptor[];
-    readonly info: CallInfo;
-    readonly context: CallContext;
-  },
+export function dispatchUnary<T>(
+  call: Dispatched,
+  handle: (context: CallContext) => Promise<T> | T,
+): Promise<T> {
+  return dispatchLocal(call, (context) => untilAborted(handle(context), context.signal));
+}
+
+/** The same for a call within the process, whose caller watches the deadline already. */
+export async function dispatchLocal<T>(
+  call: Dispatched,
   handle: (context: CallContext) => Promise<T> | T,
 ): Promise<T> {
   const active = beginCall(call.interceptors, call.info, call.context);
   try {
-    const response = await untilAborted(handle(active.context), active.context.signal);
+    const response = await handle(active.context);
     active.end();
     return response;
   } catch (thrown) {
@@ -28,11 +38,7 @@ export async function dispatchUnary<T>(
 
 /** Runs one call that answers with a stream. The call ends when the stream does: completed, failed or left. */
 export async function* dispatchStream<T>(
-  call: {
-    readonly interceptors: readonly Interceptor[];
-    readonly info: CallInfo;
-    readonly context: CallContext;
-  },
+  call: Dispatched,
   handle: (context: CallContext) => AsyncIterable<T>,
 ): AsyncGenerator<T> {
   const active = beginCall(call.interceptors, call.info, call.context);
@@ -61,7 +67,7 @@ function endWith(active: ActiveCall, thrown: unknown): Error {
 }
 
 /** A handler that does not watch its signal must not hold the caller past the deadline. */
-function untilAborted<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> | T {
+export function untilAborted<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> | T {
   if (!(work instanceof Promise)) return work;
   if (signal.aborted) {
     // The work goes on without an audience; its failure has nobody to tell.

@@ -13,7 +13,7 @@ import {
   fullName,
   type UnaryCall,
 } from "./call.js";
-import { dispatchUnary } from "./dispatch.js";
+import { dispatchLocal } from "./dispatch.js";
 
 /** Calls a service of this process: the same handlers and interceptors, without a wire and without copies. */
 export function createLocalChannel(options: {
@@ -39,7 +39,7 @@ function localMethod(
   const handler = binding.handlers[method.localName];
   const { interceptors } = options;
   return async (request, context) => {
-    const response = await dispatchUnary({ interceptors, info, context }, (inner) =>
+    const response = await dispatchLocal({ interceptors, info, context }, (inner) =>
       handler?.(create(method.input, request), inner),
     );
     // `bind` has checked that handlers answer with the init shape of their output.

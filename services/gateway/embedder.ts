@@ -8,6 +8,7 @@ import { TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.
 import type { Clock } from "../../lib/clock.js";
 import { MeshError, toMeshError } from "../../lib/errors.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
+import { untilAborted } from "../../lib/rpc/dispatch.js";
 import type { Admission } from "./admission.js";
 import type { Limiter } from "./limiter.js";
 import type { ModelDirectory } from "./model-directory.js";
@@ -68,7 +69,7 @@ export function createEmbedder(deps: EmbedderDeps): Embed {
     try {
       await limiter.takeRequest(context);
       validate(order);
-      return await onServedVersion(order, context);
+      return await untilAborted(onServedVersion(order, context), context.signal);
     } finally {
       admission.leave(inputs);
     }

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
 import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
+import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { assert } from "../../../lib/assert.js";
 import { MeshError, toMeshError } from "../../../lib/errors.js";
 import {
@@ -53,6 +54,12 @@ export function createApp(options: AppOptions): FastifyInstance {
 export function contextOf(request: FastifyRequest): CallContext {
   assert(request.call !== undefined, "the route is not a call");
   return request.call.context;
+}
+
+/** By the standard Priority header (RFC 9218): urgency 4 and above can wait. */
+export function priorityOf({ headers }: FastifyRequest): Priority {
+  const urgency = /(?:^|[,\s])u=([0-7])(?:$|[,;\s])/.exec(String(headers.priority ?? ""))?.[1];
+  return Number(urgency ?? 3) > 3 ? Priority.BULK : Priority.INTERACTIVE;
 }
 
 /** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */

@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed } from "../embedder.js";
 import type { ModelDirectory } from "../model-directory.js";
-import { contextOf } from "./app.js";
+import { contextOf, priorityOf } from "./app.js";
 import { embedBody, readBody } from "./bodies.js";
 import { toJsonArrays } from "./json-vectors.js";
 
@@ -27,7 +26,7 @@ export function addNativeRoutes(
       normalize,
       dimensions,
       promptName: prompt_name,
-      priority: Priority.INTERACTIVE,
+      priority: priorityOf(request),
     };
     const { vectors } = await deps.embed(order, contextOf(request));
     return reply.type("application/json").send(toJsonArrays(vectors));

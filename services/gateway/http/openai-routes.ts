@@ -1,8 +1,7 @@
 import type { FastifyInstance } from "fastify";
-import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed, Embedded } from "../embedder.js";
-import { contextOf } from "./app.js";
+import { contextOf, priorityOf } from "./app.js";
 import { openAiBody, readBody } from "./bodies.js";
 import { JsonWriter, toBase64 } from "./json-vectors.js";
 
@@ -24,7 +23,7 @@ export function addOpenAiRoutes(
       normalize: true,
       dimensions: body.dimensions,
       promptName: undefined,
-      priority: Priority.INTERACTIVE,
+      priority: priorityOf(request),
     };
     const embedded = await deps.embed(order, contextOf(request));
     const isBase64 = body.encoding_format === "base64";
