@@ -15,7 +15,10 @@ export interface ModelDirectory {
   resolve(name: string, version: string): Promise<Model>;
   /** Every version that serves; the default model first. */
   list(): Promise<readonly Model[]>;
-  /** Asks inference again; for a caller who was told that a version is gone. */
+  /**
+   * Asks inference again, for a caller who was told that a version is gone. An answer that is on its way already may be
+   * older than that, so it does not count.
+   */
   refresh(): Promise<void>;
 }
 
@@ -29,22 +32,33 @@ export function createModelDirectory(
   let models: readonly Model[] | undefined;
   let readAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
   const read = async (): Promise<void> => {
     const answer = await client.listModels({}, readContext(clock));
     models = answer.models;
     readAtMs = clock.nowMs();
   };
-  const refresh = (): Promise<void> => {
+  const join = (): Promise<void> => {
     reading ??= read().finally(() => {
       reading = undefined;
     });
     return reading;
   };
+  const refresh = (): Promise<void> => {
+    if (reading === undefined) return join();
+    next ??= reading
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return join();
+      });
+    return next;
+  };
   const known = async (): Promise<readonly Model[]> => {
-    if (models === undefined) await refresh();
+    if (models === undefined) await join();
     // Nobody waits for this one; whoever needs a model that is gone asks again.
-    else if (clock.nowMs() - readAtMs > freshMs) refresh().catch(() => undefined);
+    else if (clock.nowMs() - readAtMs > freshMs) join().catch(() => undefined);
     return models ?? [];
   };
 
@@ -55,8 +69,8 @@ export function createModelDirectory(
       await refresh();
       const later = pick(models ?? [], name, version, random);
       if (later !== undefined) return later;
-      const what = version === "" ? name : `${name}, version ${version}`;
-      throw new MeshError("not_found", `unknown model: ${what}`);
+      const unknown = version === "" ? "unknown model" : `unknown version ${version} of model`;
+      throw new MeshError("not_found", `${unknown}: ${name || "the default one"}`);
     },
     list: known,
     refresh,
