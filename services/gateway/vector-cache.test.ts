@@ -193,6 +193,27 @@ test("a newer revision's answer is for those who wait, and not remembered as the
   equal(computations.length, 3);
 });
 
+test("vectors of two revisions are not mixed: all are computed again", async () => {
+  const { computations, get, getAnswered } = createCache();
+  await getAnswered([[1]]);
+  const call = get([[1], [2], [1]]);
+  await computations[1]?.answer("r2");
+  deepEqual(computations[2]?.places, [0, 1, 2]);
+  await computations[2]?.answer("r2");
+  deepEqual(rowsOf(await call), [
+    [1, 1],
+    [1, 2],
+    [1, 1],
+  ]);
+
+  const leaver = new AbortController();
+  const left = get([[1], [3]], { signal: leaver.signal });
+  await computations[3]?.answer("r2");
+  leaver.abort(new MeshError("cancelled", "left"));
+  await rejects(left, { message: "left" });
+  equal(computations[4]?.signal.aborted, true);
+});
+
 test("with no bytes nothing is remembered, but work is still shared", async () => {
   const { cache, computations, get } = createCache(0);
   const calls = [get([[1]]), get([[1]])];

@@ -73,20 +73,23 @@ export class VectorCache {
     return this.#vectors?.calculatedSize ?? 0;
   }
 
-  /** The vectors of the order, in its order. Rejects as `compute` does, or with the signal's reason. */
+  /** The vectors of the order, in its order, all of one revision. Rejects as `compute` does, or with the signal's reason. */
   async get(order: VectorOrder, compute: Compute): Promise<readonly Float32Array[]> {
     const keys = order.sequences.map((ids) => keyOf(order, ids));
     const remembered = keys.map((key) => this.#vectors?.get(key));
-    const missing = keys.filter((_, index) => remembered[index] === undefined);
+    const missing = [...keys.entries()].filter(([place]) => remembered[place] === undefined);
     this.#counts.hit(keys.length - missing.length);
     if (missing.length === 0) return remembered as readonly Float32Array[];
 
     order.signal.throwIfAborted();
-    this.#begin(keys, missing, compute);
+    this.#begin(missing, compute);
     const places = keys.map((key, index) => remembered[index] ?? this.#placeOf(key));
     const flights = new Set(places.flatMap((place) => ("flight" in place ? [place.flight] : [])));
     return await this.#await(flights, order.signal, async () => {
-      await Promise.all([...flights].map(({ computed }) => computed));
+      const answers = await Promise.all([...flights].map(({ computed }) => computed));
+      const revisions = new Set(answers.map(({ revision }) => revision));
+      if (missing.length < keys.length) revisions.add(order.revision);
+      if (revisions.size > 1) return await computeAll(order, compute);
       return await Promise.all(
         places.map(async (place) =>
           "flight" in place ? rowOf(await place.flight.computed, place.row) : place,
@@ -96,18 +99,21 @@ export class VectorCache {
   }
 
   /** Computes what nobody computes yet; the same sequence twice in one call is computed once. */
-  #begin(keys: readonly string[], missing: readonly string[], compute: Compute): void {
-    const own = [...new Set(missing)].filter((key) => !this.#flights.has(key));
-    this.#counts.missed(own.length);
-    this.#counts.coalesced(missing.length - own.length);
-    if (own.length === 0) return;
+  #begin(missing: readonly (readonly [place: number, key: string])[], compute: Compute): void {
+    const places = new Map<string, number>();
+    for (const [place, key] of missing) {
+      if (!this.#flights.has(key) && !places.has(key)) places.set(key, place);
+    }
+    this.#counts.missed(places.size);
+    this.#counts.coalesced(missing.length - places.size);
+    if (places.size === 0) return;
+    const own = [...places.keys()];
     const abort = new AbortController();
-    const places = own.map((key) => keys.indexOf(key));
     const flight: Flight = {
       keys: own,
       abort,
       waiters: 0,
-      computed: compute(places, abort.signal),
+      computed: compute([...places.values()], abort.signal),
     };
     for (const [row, key] of own.entries()) this.#flights.set(key, { flight, row });
     const land = (): void => this.#forget(flight);
@@ -180,6 +186,19 @@ export class VectorCache {
 function keyOf({ revision, options }: VectorOrder, ids: readonly number[]): string {
   const bytes = Buffer.from(Uint32Array.from(ids).buffer);
   return `${revision}\n${options}\n${bytes.toString("utf16le")}`;
+}
+
+/**
+ * The model was replaced while the call waited, and vectors of two revisions must not be mixed: one computation makes
+ * all of them. That is rare, so nobody shares it.
+ */
+async function computeAll(
+  { sequences, signal }: VectorOrder,
+  compute: Compute,
+): Promise<readonly Float32Array[]> {
+  const places = [...sequences.keys()];
+  const computed = await compute(places, signal);
+  return places.map((row) => rowOf(computed, row));
 }
 
 function rowOf({ vectors, dimensions }: Computed, row: number): Float32Array {
