@@ -29,6 +29,8 @@ export interface Waiting {
 const agedBulkTurns = 4;
 /** Those who may join a batch are among the next so many batches' worth, which bounds how far one overtakes. */
 const lookaheadBatches = 8;
+/** Callers with nothing in line whose share is remembered; one that is forgotten starts like everybody new. */
+const awayCallersMax = 1_024;
 
 /**
  * Decides which waiting sequences run together. It reads no clock and starts nothing: state in, time in, decision out.
@@ -47,6 +49,11 @@ export class Scheduler<T extends Waiting> {
 
   get length(): number {
     return this.#interactive.length + this.#bulk.length;
+  }
+
+  /** Callers whose share is remembered: those who wait, and a bounded number of others. */
+  get callerCount(): number {
+    return this.#interactive.callerCount + this.#bulk.callerCount;
   }
 
   /**
@@ -69,14 +76,13 @@ export class Scheduler<T extends Waiting> {
 
   /** Forgets items, because nobody wants their result any more. */
   remove(isUnwanted: (item: T) => boolean): void {
-    this.#interactive.remove((entry) => isUnwanted(entry.item));
-    this.#bulk.remove((entry) => isUnwanted(entry.item));
+    this.#interactive.remove(isUnwanted);
+    this.#bulk.remove(isUnwanted);
   }
 
   /** Takes out what has waited too long. */
   expire(nowMs: number): T[] {
-    const isLate = (entry: Entry<T>): boolean =>
-      nowMs - entry.item.arrivedAtMs >= this.#limits.queueMsMax;
+    const isLate = (item: T): boolean => nowMs - item.arrivedAtMs >= this.#limits.queueMsMax;
     return [...this.#interactive.remove(isLate), ...this.#bulk.remove(isLate)];
   }
 
@@ -129,10 +135,11 @@ export class Scheduler<T extends Waiting> {
     const { batchTokensMax, batchOverheadTokens } = this.#limits;
     const distance = ({ item }: Entry<T>): number =>
       Math.abs(item.tokenCount - leader.item.tokenCount);
+    const rank = ({ item }: Entry<T>): number => (item.isBulk ? 1 : 0);
     // Sorting is stable: of equal lengths those first in line come first.
     const nearest = candidates
       .filter((entry) => entry !== leader && !entry.item.isAlone)
-      .sort((a, b) => distance(a) - distance(b));
+      .sort((a, b) => rank(a) - rank(b) || distance(a) - distance(b));
     let longest = leader.item.tokenCount;
     let tokens = longest;
     for (const entry of nearest) {
@@ -162,13 +169,17 @@ interface Entry<T> {
 class Lane<T extends Waiting> {
   /** By `start`, and in order of arrival where that is equal. */
   #entries: Entry<T>[] = [];
-  /** Where each caller's next sequence stands in line. Never holds more callers than wait, after `#forget`. */
+  /** Where each caller's next sequence stands in line. */
   readonly #nextStart = new Map<string, number>();
   /** The start of what was taken last. */
   #now = 0;
 
   get length(): number {
     return this.#entries.length;
+  }
+
+  get callerCount(): number {
+    return this.#nextStart.size;
   }
 
   add(item: T): void {
@@ -190,17 +201,31 @@ class Lane<T extends Waiting> {
   take(batch: ReadonlySet<Entry<T>>): void {
     const [first] = this.#entries;
     if (first !== undefined && batch.has(first)) this.#now = Math.max(this.#now, first.start);
-    this.remove((entry) => batch.has(entry));
+    this.#entries = this.#entries.filter((entry) => !batch.has(entry));
+    this.#forget();
   }
 
-  remove(isUnwanted: (entry: Entry<T>) => boolean): T[] {
+  /** Takes out what will not run. What its caller has behind it moves up: only what ran counts for its share. */
+  remove(isUnwanted: (item: T) => boolean): T[] {
     const removed: T[] = [];
-    this.#entries = this.#entries.filter((entry) => {
-      if (!isUnwanted(entry)) return true;
-      removed.push(entry.item);
-      return false;
-    });
-    if (removed.length > 0) this.#forget();
+    const kept: Entry<T>[] = [];
+    const tokensOf = new Map<string, number>();
+    for (const { item, start } of this.#entries) {
+      const tokens = tokensOf.get(item.caller) ?? 0;
+      if (isUnwanted(item)) {
+        removed.push(item);
+        tokensOf.set(item.caller, tokens + item.tokenCount);
+      } else {
+        kept.push({ item, start: Math.max(this.#now, start - tokens) });
+      }
+    }
+    if (removed.length === 0) return removed;
+    this.#entries = kept.sort((a, b) => a.start - b.start);
+    for (const [caller, tokens] of tokensOf) {
+      const start = this.#nextStart.get(caller);
+      if (start !== undefined) this.#nextStart.set(caller, start - tokens);
+    }
+    this.#forget();
     return removed;
   }
 
@@ -215,6 +240,12 @@ class Lane<T extends Waiting> {
     if (this.#nextStart.size <= this.#entries.length) return;
     for (const [caller, start] of this.#nextStart) {
       if (start <= this.#now || this.#entries.length === 0) this.#nextStart.delete(caller);
+    }
+    if (this.#nextStart.size <= this.#entries.length + awayCallersMax) return;
+    // While new callers keep coming, nobody's place passes.
+    const waiting = new Set(this.#entries.map(({ item }) => item.caller));
+    for (const caller of this.#nextStart.keys()) {
+      if (!waiting.has(caller)) this.#nextStart.delete(caller);
     }
   }
 
