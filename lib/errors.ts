@@ -10,6 +10,7 @@ export type Fault =
   | "not_found"
   | "wrong_method"
   | "unsupported_media_type"
+  | "unsupported"
   | "limited"
   | "overloaded"
   | "too_large"
@@ -83,6 +84,11 @@ export const answerOf: Readonly<Record<Fault, Answer>> = {
     Code.InvalidArgument,
     [415, "UnsupportedMediaType"],
     [415, "invalid_request_error", "unsupported_media_type"],
+  ),
+  unsupported: row(
+    Code.Unimplemented,
+    [501, "Unsupported"],
+    [501, "invalid_request_error", "unsupported"],
   ),
   limited: row(
     Code.ResourceExhausted,
