@@ -9,8 +9,14 @@ const allowedHeaders = [
   "X-Request-Id",
   "traceparent",
   "tracestate",
+  "Inference-Header-Content-Length",
 ].join(", ");
-const exposedHeaders = [...cors.exposedHeaders, "X-Request-Id", "Retry-After"].join(", ");
+const exposedHeaders = [
+  ...cors.exposedHeaders,
+  "X-Request-Id",
+  "Retry-After",
+  "Inference-Header-Content-Length",
+].join(", ");
 const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /**
@@ -21,10 +27,7 @@ const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 export function createCors(
   origins: readonly string[],
 ): (...exchange: Parameters<Handler>) => boolean {
-  const isAllowed = (origin: string): boolean =>
-    origins.includes("*") ||
-    origins.includes(origin) ||
-    (origins.includes("loopback") && loopback.test(origin));
+  const isAllowed = createOriginCheck(origins);
 
   return (request, response) => {
     const { origin } = request.headers;
@@ -46,4 +49,12 @@ export function createCors(
     response.end();
     return true;
   };
+}
+
+/** Whether pages of an origin may call. Routes that change something ask it themselves: CORS only hides answers. */
+export function createOriginCheck(origins: readonly string[]): (origin: string) => boolean {
+  return (origin) =>
+    origins.includes("*") ||
+    origins.includes(origin) ||
+    (origins.includes("loopback") && loopback.test(origin));
 }

@@ -29,7 +29,8 @@ const faultOfCode: Readonly<Record<string, Fault>> = {
   FST_ERR_BAD_URL: "malformed",
 };
 
-function toFault(thrown: unknown): MeshError {
+/** What Fastify or a handler threw, in the domain's words. */
+export function toFault(thrown: unknown): MeshError {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const fault = faultOfCode[code];
   if (fault === undefined || !(thrown instanceof Error)) return toMeshError(thrown);
