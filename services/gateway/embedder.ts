@@ -144,7 +144,8 @@ export function createEmbedder(deps: EmbedderDeps): Embed {
       );
       return { revision: ran?.revision ?? "", dimensions, vectors: toFloat32(vectors) };
     };
-    const options = normalize ? "unit" : "raw";
+    // Revisions tell versions of one model apart over time, not models: copies of a folder may share theirs.
+    const options = `${normalize ? "unit" : "raw"} ${version} ${name}`;
     return deps.cache.get({ revision, options, sequences, signal: context.signal }, compute);
   }
 }

@@ -91,6 +91,17 @@ test("without a version, each version gets requests in the share of its weight",
   equal(counts[1], 0);
 });
 
+test("a version without weight has no share, whatever chance says", async () => {
+  const { directory } = createDirectory(
+    [
+      { ...first, weight: 0 },
+      { ...first, version: "2" },
+    ],
+    () => 0,
+  );
+  equal((await directory.resolve("", "")).version, "2");
+});
+
 test("the only version of a model serves whatever its weight", async () => {
   const { directory } = createDirectory([{ ...first, weight: 0 }]);
   equal((await directory.resolve("", "")).version, "1");
@@ -171,6 +182,11 @@ test("a fresh look is one that began after it was asked for, and there is one at
   const [found] = await Promise.all(calls);
   equal(found?.name, "new");
   equal(inference.asked.length, 3);
+
+  inference.isHeld = false;
+  const refreshed = [directory.refresh(), directory.refresh()];
+  await Promise.all(refreshed);
+  equal(inference.asked.length, 5);
 });
 
 test("a failure on the way does not keep a fresh look from beginning", async () => {

@@ -1,0 +1,148 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  InferenceService,
+  type Job,
+  type ModelSchema,
+  Priority,
+  Task,
+} from "../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { RatelimitService } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import {
+  type EncodeRequest,
+  TokenizerService,
+} from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { systemClock } from "../../lib/clock.js";
+import { MeshError } from "../../lib/errors.js";
+import { createLog } from "../../lib/log.js";
+import { type Binding, bind, type Channel } from "../../lib/rpc/call.js";
+import { createLocalChannel } from "../../lib/rpc/local-channel.js";
+import { Admission } from "./admission.js";
+import { createEmbedder, type Embed } from "./embedder.js";
+import { Limiter } from "./limiter.js";
+import { createModelDirectory } from "./model-directory.js";
+import { VectorCache } from "./vector-cache.js";
+
+export type Served = MessageInitShape<typeof ModelSchema>;
+
+export const served: Served = {
+  ...{ name: "m", version: "1", revision: "r1", weight: 1 },
+  ...{ task: Task.EMBEDDING, dimensions: 3, isDefaultModel: true },
+};
+
+export const inputsInWorkMax = 8;
+
+/** The other services as the gateway sees them: they write down what is asked, and answer as told. */
+export class FakePeers {
+  readonly asked: string[] = [];
+  readonly jobs: Job[] = [];
+  /** Of the computations. */
+  readonly signals: AbortSignal[] = [];
+  readonly encodes: EncodeRequest[] = [];
+  served: readonly Served[] = [served];
+  refuse: "requests" | "tokens" | undefined;
+  /** Why a computation fails, if it does. */
+  fail: (job: Job) => MeshError | undefined = () => undefined;
+  /** Computations wait for it. */
+  held: Promise<void> | undefined;
+
+  readonly ratelimit: Binding = bind(RatelimitService, {
+    check: () => ({}),
+    take: () => this.#decide("requests", "take"),
+    reserve: ({ amount }) => this.#decide("tokens", `reserve ${amount}`),
+    commit: () => this.#note("commit"),
+    release: () => this.#note("release"),
+  });
+
+  /** A token for each letter. */
+  readonly tokenizer: Binding = bind(TokenizerService, {
+    encode: (request) => {
+      const { model, version, texts } = request;
+      this.#note(`encode ${texts.length} of ${model}@${version}`);
+      this.encodes.push(request);
+      return { encodings: texts.map((text) => ({ ids: [...text].map((c) => c.charCodeAt(0)) })) };
+    },
+    decode: () => ({}),
+  });
+
+  /** Vectors are 3, 4 and the number of tokens, and negative unless they are normalized. */
+  readonly inference: Binding = bind(InferenceService, {
+    embed: async ({ job, sequences, normalize }, { signal }) => {
+      const { model, version } = job as Job;
+      this.#note(`embed ${sequences.length} of ${model}@${version}`);
+      this.jobs.push(job as Job);
+      this.signals.push(signal);
+      await this.held;
+      const found = this.served.find((one) => one.name === model && one.version === version);
+      const failure = this.fail(job as Job);
+      if (failure !== undefined) throw failure;
+      if (found === undefined) throw new MeshError("not_found", `no ${model}@${version}`);
+      const sign = normalize === false ? -1 : 1;
+      const vectors = Float32Array.from(
+        sequences.flatMap(({ ids }) => [3 * sign, 4 * sign, ids.length]),
+      );
+      const ran = { model, version, revision: found.revision ?? "" };
+      return { ran, dimensions: 3, vectors: new Uint8Array(vectors.buffer) };
+    },
+    listModels: () => {
+      this.#note("list");
+      return { models: [...this.served] };
+    },
+    embedTokens: () => ({}),
+    embedSparse: () => ({}),
+    classify: () => ({}),
+  });
+
+  #note(what: string): object {
+    this.asked.push(what);
+    return {};
+  }
+
+  #decide(unit: "requests" | "tokens", what: string) {
+    this.#note(what);
+    if (this.refuse !== unit) return { allowed: true };
+    return { allowed: false, limits: [{ name: "rule", quota: 5n, retryAfterMs: 1_500n }] };
+  }
+}
+
+/** The gateway's own path over such peers. */
+export function createFakePath(): {
+  readonly peers: FakePeers;
+  readonly limiter: Limiter;
+  readonly admission: Admission;
+  /** Inputs of each request that was shed. */
+  readonly shed: readonly number[];
+  readonly embed: Embed;
+} {
+  const peers = new FakePeers();
+  const clock = systemClock;
+  const limiter = new Limiter(channelTo(peers.ratelimit), 1_000, {
+    clock,
+    log: createLog("silent"),
+  });
+  const shed: number[] = [];
+  const admission = new Admission(inputsInWorkMax, (inputs) => shed.push(inputs));
+  const ignore = () => {};
+  const cache = new VectorCache(100_000, { hit: ignore, missed: ignore, coalesced: ignore });
+  const inference = channelTo(peers.inference);
+  const directory = createModelDirectory(inference, { clock, random: Math.random });
+  const tokenizer = channelTo(peers.tokenizer);
+  const deps = { tokenizer, inference, directory, limiter, admission, cache, clock };
+  return {
+    peers,
+    limiter,
+    admission,
+    shed,
+    embed: createEmbedder({ ...deps, computeMsMax: 5_000 }),
+  };
+}
+
+/** What a caller asks for who says as little as possible. */
+export const order = {
+  ...{ model: "", version: "", texts: ["abc", "de"], textsMax: 4, normalize: true },
+  ...{ truncate: undefined, promptName: undefined, dimensions: undefined },
+  priority: Priority.BULK,
+} as const;
+
+function channelTo(binding: Binding): Channel {
+  return createLocalChannel({ role: "test", bindings: [binding], interceptors: [] });
+}
