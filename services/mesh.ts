@@ -25,9 +25,12 @@ import { addOpenAiRoutes } from "./gateway/http/openai-routes.js";
 import { Limiter } from "./gateway/limiter.js";
 import { createGatewayMetrics } from "./gateway/metrics.js";
 import { createModelDirectory } from "./gateway/model-directory.js";
+import { createOipGateway } from "./gateway/oip/gateway.js";
+import { addOipRoutes } from "./gateway/oip/routes.js";
 import { createGateway } from "./gateway/service.js";
 import { VectorCache } from "./gateway/vector-cache.js";
 import { inferenceSchema } from "./inference/config.js";
+import { createOip } from "./inference/oip.js";
 import { openRepository } from "./inference/open-repository.js";
 import { createRepositoryService } from "./inference/repository-service.js";
 import { createInference } from "./inference/service.js";
@@ -82,7 +85,11 @@ const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
     const config = readConfig(inferenceSchema, platform.env);
     const repository = await openRepository(config, platform);
     return {
-      bindings: [createInference(config, repository), createRepositoryService(config, repository)],
+      bindings: [
+        createInference(config, repository),
+        createRepositoryService(config, repository),
+        createOip({ ...config, repository, clock: platform.clock, version: platform.version }),
+      ],
       isReady: () => repository.isReady,
       models: async () => modelHealth(repository.loaded()),
     };
@@ -169,6 +176,11 @@ async function serveGateway(
   const repository = forward(RepositoryService, inference.channel, () => {
     void directory.refresh().catch(() => undefined);
   });
+  const oip = createOipGateway(config, {
+    ...{ directory, embed, limiter, clock },
+    inference: inference.channel,
+    version: platform.version,
+  });
   return await openEdge({
     ...platform,
     host: common.host,
@@ -181,12 +193,14 @@ async function serveGateway(
     bindings: [
       { binding: gateway, interceptors: interceptors.remote },
       { binding: repository, interceptors: interceptors.remote },
-      ...standardBindings([gateway, repository], { isReady, models }, platform),
+      { binding: oip, interceptors: interceptors.remote },
+      ...standardBindings([gateway, repository, oip], { isReady, models }, platform),
     ],
     addRoutes: (app) => {
       addAdminRoutes(app, { isReady, registry });
       addNativeRoutes(app, config, { embed, directory, version: platform.version });
       addOpenAiRoutes(app, config, { embed });
+      addOipRoutes(app, config, { oip });
     },
   });
 }

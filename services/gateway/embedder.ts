@@ -36,6 +36,7 @@ export interface EmbedOrder {
 /** What every protocol turns into its own answer. */
 export interface Embedded {
   readonly model: string;
+  readonly version: string;
   readonly dimensions: number;
   /** One for each text; shared with others, so never written to. */
   readonly vectors: readonly Float32Array[];
@@ -114,6 +115,7 @@ export function createEmbedder(deps: EmbedderDeps): Embed {
       const isCut = dimensions < model.dimensions;
       return {
         model: model.name,
+        version: model.version,
         dimensions,
         vectors: isCut ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors,
         tokenCounts,

@@ -83,7 +83,7 @@ function fromTensor(name: string, tensor: Tensor): NamedTensor {
 /** Elements of BYTES: each behind its length, a little-endian uint32. */
 function readStrings(bytes: Uint8Array): string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const strings: string[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = view.getUint32(at, true);

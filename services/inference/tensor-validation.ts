@@ -41,6 +41,10 @@ function validateTensor({ name, datatype, shape, bytes }: NamedTensor, wanted: T
       `input '${name}' has shape [${shape.join(",")}], the model expects [${wanted.shape.join(",")}]`,
     );
   }
+  // ONNX Runtime's kernels for int8 do not expect nothing, and end the process.
+  if (shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+    throw refusal(`input '${name}' has shape [${shape.join(",")}]: every size must be at least 1`);
+  }
   const elements = shape.reduce((product, size) => product * size, 1);
   if (datatype === "BYTES") return validateBytes(name, bytes, elements);
   const expected = elements * elementBytes[datatype];

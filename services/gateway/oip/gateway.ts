@@ -129,7 +129,7 @@ async function inferOne(
   if (asksForText(request)) {
     const { modelName: name, modelVersion: version } = request;
     const model = await textModelOf(deps.directory, { name, version });
-    if (model !== undefined) return await inferTexts(request, { model, context, ...deps });
+    if (model !== undefined) return await inferTexts(request, { context, ...deps });
   }
   return await inferTensors(request, context, deps);
 }

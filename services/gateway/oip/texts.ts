@@ -12,7 +12,6 @@ import {
   ModelOutputSchema,
 } from "../../../gen/inference/model_config_pb.js";
 import { assert } from "../../../lib/assert.js";
-import { toMeshError } from "../../../lib/errors.js";
 import { type InferAnswer, toInferAnswer } from "../../../lib/oip/answers.js";
 import { toTexts, unpackBytes } from "../../../lib/oip/elements.js";
 import { readFlag, readOptions, readText, readWhole } from "../../../lib/oip/parameters.js";
@@ -42,45 +41,23 @@ export async function textModelOf(
 /** texts of the one input -> embedder, with its limits and tokens -> one tensor of vectors */
 export async function inferTexts(
   request: ModelInferRequest,
-  deps: TextDeps & { readonly model: Model },
+  {
+    context,
+    embed,
+    inputsMax,
+  }: { readonly context: CallContext; readonly embed: Embed; readonly inputsMax: number },
 ): Promise<InferAnswer> {
   const [outputName = vectorOutput, ...others] = readOutputNames(request);
   if (others.length > 0) throw invalid("outputs", "texts have one output");
   const texts = readRequestTexts(request);
-  const { model, embedded } = await embedOnServedVersion(request, texts, deps);
+  const embedded = await embed(toOrder(request, texts, inputsMax), context);
   const output = {
     name: outputName,
     datatype: "FP32",
     shape: [texts.length, embedded.dimensions],
     bytes: joined(embedded),
   } as const;
-  return toInferAnswer(request, model, [output]);
-}
-
-interface TextDeps {
-  readonly context: CallContext;
-  readonly directory: ModelDirectory;
-  readonly embed: Embed;
-  readonly inputsMax: number;
-}
-
-/** The answer names its version, so that one is asked for; when it has gone meanwhile, what took its place is. */
-async function embedOnServedVersion(
-  request: ModelInferRequest,
-  texts: readonly string[],
-  deps: TextDeps & { readonly model: Model },
-): Promise<{ readonly model: Model; readonly embedded: Embedded }> {
-  const { model, context, directory, embed } = deps;
-  const order = toOrder(request, texts, deps.inputsMax);
-  try {
-    return { model, embedded: await embed({ ...order, version: model.version }, context) };
-  } catch (thrown) {
-    if (toMeshError(thrown).fault !== "not_found") throw thrown;
-    await directory.refresh();
-    const next = await directory.resolve(request.modelName, request.modelVersion);
-    if (next.version === model.version) throw thrown;
-    return { model: next, embedded: await embed({ ...order, version: next.version }, context) };
-  }
+  return toInferAnswer(request, { name: embedded.model, version: embedded.version }, [output]);
 }
 
 function toOrder(
