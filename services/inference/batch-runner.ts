@@ -9,7 +9,7 @@ import type { Statistics } from "./statistics.js";
 
 /** A batch whose worker died runs once more, then its calls fail. */
 const attemptsMax = 2;
-const overloadRetryMs = 1_000;
+const retryAfterMs = 1_000;
 
 /** Takes the numbers of one row out of memory that is about to be overwritten. */
 type Collect = (row: number, values: Float32Array) => void;
@@ -52,6 +52,7 @@ export class BatchRunner {
   readonly #deps: BatchRunnerDeps;
   readonly #started = new Set<Started>();
   #isPumpPlanned = false;
+  #isClosed = false;
   #stopExpiry: (() => void) | undefined;
 
   constructor(limits: SchedulerLimits, deps: BatchRunnerDeps) {
@@ -80,9 +81,13 @@ export class BatchRunner {
     return this.#submit([batch], options, () => {});
   }
 
-  /** Forgets its timer; nothing may be running any more. */
+  /** Ends calls that are not answered yet, and all that come later, as `unavailable`. */
   close(): void {
+    this.#isClosed = true;
     this.#stopExpiry?.();
+    const waiting = this.#scheduler.expire(Number.POSITIVE_INFINITY);
+    const running = [...this.#started].flatMap(({ items }) => items);
+    for (const { call } of [...waiting, ...running]) call.settle(modelClosed());
   }
 
   #submit(
@@ -91,6 +96,7 @@ export class BatchRunner {
     collect: Collect,
   ): Promise<readonly NamedTensor[]> {
     if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#isClosed) return Promise.reject(modelClosed());
     const arrivedAtMs = this.#deps.clock.nowMs();
     return new Promise((resolve, reject) => {
       let tensors: readonly NamedTensor[] = [];
@@ -121,7 +127,7 @@ export class BatchRunner {
       });
       if (!this.#scheduler.offer(items)) {
         this.#deps.metrics.shed(items.length);
-        throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs: overloadRetryMs });
+        throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
       }
       signal.addEventListener("abort", onAbort, { once: true });
       this.#planPump();
@@ -155,8 +161,7 @@ export class BatchRunner {
       const { idleCount } = engine;
       if (idleCount === 0 && !this.#mayPrefetch()) break;
       const items = this.#scheduler.take(clock.nowMs(), Math.max(1, idleCount));
-      if (items.length === 0) break;
-      this.#start(items);
+      if (items.length === 0 || !this.#start(items)) break;
     }
     this.#planExpiry();
   }
@@ -168,7 +173,8 @@ export class BatchRunner {
     return engine.prefetchCount > 0 && this.#scheduler.length >= enough;
   }
 
-  #start(items: readonly Item[]): void {
+  /** Whether a worker took them; otherwise they are where they were. */
+  #start(items: readonly Item[]): boolean {
     const { clock, engine, metrics, statistics } = this.#deps;
     let started: Started | undefined;
     const end = (): void => {
@@ -198,9 +204,9 @@ export class BatchRunner {
         items[0]?.call.answer(outputs);
         items[0]?.call.settle();
       },
-      lost: () => {
+      lost: (hadBegun) => {
         end();
-        this.#retry(items);
+        this.#retry(items, hadBegun);
       },
       failed: (cause) => {
         end();
@@ -208,25 +214,23 @@ export class BatchRunner {
       },
     };
     const batch = engine.start(toBatch(items), listener, this.#scheduler.length === 0);
-    // No worker was left after all: they go back to where they were.
     if (batch === undefined) {
       this.#scheduler.putBack(items);
-      return;
+      return false;
     }
     started = { items, batch };
     this.#started.add(started);
+    return true;
   }
 
-  #retry(items: readonly Item[]): void {
+  #retry(items: readonly Item[], hadBegun: boolean): void {
     const hopeful: Item[] = [];
     for (const item of items) {
       if (item.call.isSettled) continue;
-      item.attempts += 1;
+      if (hadBegun) item.attempts += 1;
       if (item.attempts < attemptsMax) hopeful.push(item);
       else
-        item.call.settle(
-          new MeshError("unavailable", "the model worker died", { retryAfterMs: 1_000 }),
-        );
+        item.call.settle(new MeshError("unavailable", "the model worker died", { retryAfterMs }));
     }
     this.#scheduler.putBack(hopeful.filter((item) => !item.call.isSettled));
     this.#planPump();
@@ -245,7 +249,7 @@ export class BatchRunner {
         call.settle(
           // The words are Triton's, which clients match on.
           new MeshError("unavailable", "Request timeout expired", {
-            retryAfterMs: overloadRetryMs,
+            retryAfterMs,
           }),
         );
       }
@@ -266,6 +270,11 @@ function deliver({ call, index }: Item, values: Float32Array): void {
   call.collect(index, values);
   call.missing -= 1;
   if (call.missing === 0) call.settle();
+}
+
+function modelClosed(): MeshError {
+  const message = "the model is not served any more";
+  return new MeshError("unavailable", message, { retryAfterMs });
 }
 
 function modelFailed(cause: unknown): MeshError {

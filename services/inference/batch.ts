@@ -45,8 +45,8 @@ export interface BatchListener {
    */
   rows(read: (row: number) => Float32Array, computeMs: number): void;
   tensors(outputs: readonly NamedTensor[], computeMs: number): void;
-  /** The worker died; the batch may run again elsewhere. */
-  lost(): void;
+  /** The worker died; the batch may run again elsewhere. One that had begun may be why. */
+  lost(hadBegun: boolean): void;
   failed(error: Error): void;
 }
 

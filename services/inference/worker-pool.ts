@@ -238,7 +238,7 @@ export class WorkerPool implements Engine {
     this.#members.delete(member);
     for (const job of member.jobs.splice(0)) {
       job.stopTimer();
-      job.listener.lost();
+      job.listener.lost(job.startedAtMs !== undefined);
     }
   }
 
