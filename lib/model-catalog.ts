@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isModelName } from "./model-folder/model-name.js";
 
@@ -28,22 +28,26 @@ export class ModelCatalog {
     if (name === "" || name === first.name || name === basename(first.name)) return first;
     if (this.#repository === undefined || !isModelName(name)) return undefined;
     const path = join(this.#repository, name);
-    const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-    return isFolder ? { name, path } : undefined;
+    return isFolder(path) ? { name, path } : undefined;
   }
 
   /** Every model, the default one first. */
   list(): readonly CatalogModel[] {
-    const folders = this.#folders().filter(
-      (entry) => entry.isDirectory() && isModelName(entry.name),
-    );
-    const others = folders.flatMap(({ name }) => this.find(name) ?? []);
+    const others = this.#names().flatMap((name) => this.find(name) ?? []);
     return [this.default, ...others.filter((model) => model !== this.default)];
   }
 
-  #folders(): readonly Dirent[] {
-    if (this.#repository === undefined) return [];
-    const isThere = statSync(this.#repository, { throwIfNoEntry: false })?.isDirectory() === true;
-    return isThere ? readdirSync(this.#repository, { withFileTypes: true }) : [];
+  #names(): readonly string[] {
+    if (this.#repository === undefined || !isFolder(this.#repository)) return [];
+    return readdirSync(this.#repository).filter(isModelName).sort();
+  }
+}
+
+/** A link to a folder is one. What cannot be looked at is none. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
