@@ -4,20 +4,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { readConfig } from "../../lib/config.js";
-import { readModelFolder } from "../../lib/model-folder.js";
+import { MeshError } from "../../lib/errors.js";
+import { ModelCatalog } from "../../lib/model-catalog.js";
 import { packageRoot } from "../../lib/package-root.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
 import { callContext } from "../../test/support/call-context.js";
-import { tokenizerSchema } from "./config.js";
+import { temporaryFolder, write, writeSplade } from "../../test/support/tiny-models.js";
+import { tinyVocabulary } from "../../test/support/tiny-tokenizer.js";
+import { type TokenizerConfig, tokenizerSchema } from "./config.js";
 import { createTokenizer } from "./service.js";
 
 const golden = join(packageRoot, "../shared/golden/tokenizer.jsonl");
 const config = readConfig(tokenizerSchema, {});
-const folder = readModelFolder(config.modelPath, config.modelId);
-const bindings = [createTokenizer(config, folder)];
-const tokenizer = createLocalChannel({ role: "tokenizer", bindings, interceptors: [] }).client(
-  TokenizerService,
-);
+const tokenizer = clientOf(config);
 const context = callContext();
 
 interface Golden {
@@ -117,3 +116,52 @@ test("a text of a megabyte is encoded without holding up the event loop", async 
   equal(encodings[0]?.ids.length, 256);
   ok(turns > 5);
 });
+
+test("a prompt goes before each text: the one that is named, or the default one", async (t) => {
+  const root = temporaryFolder(t);
+  const prompts = { query: "cat dog ", document: "bird ", none: "" };
+  writeSplade(join(root, "prompted"));
+  write(join(root, "prompted"), {
+    "config_sentence_transformers.json": { prompts, default_prompt_name: "query" },
+  });
+  const { encode } = clientOf({ ...config, modelRepository: root });
+  const idsOf = async (promptName?: string) => {
+    const named = promptName === undefined ? {} : { promptName };
+    const request = { model: "prompted", texts: ["fish", "tree"], addSpecialTokens: false };
+    const { encodings } = await encode({ ...request, ...named }, context);
+    return encodings.map(({ ids }) => ids.map((id) => tinyVocabulary[id]).join(" "));
+  };
+  deepEqual(await idsOf(), ["cat dog fish", "cat dog tree"]);
+  deepEqual(await idsOf("document"), ["bird fish", "bird tree"]);
+  deepEqual(await idsOf("none"), ["fish", "tree"]);
+  for (const name of ["", "Query", "toString", "__proto__"]) {
+    await rejects(idsOf(name), (error) => {
+      ok(error instanceof MeshError);
+      equal(error.fault, "invalid");
+      equal(error.details.fields?.[0]?.field, "prompt_name");
+      return true;
+    });
+  }
+});
+
+test("a model without prompts has none by any name", async () => {
+  const call = tokenizer.encode({ texts: ["a"], promptName: "query" }, context);
+  await rejects(call, { fault: "invalid" });
+});
+
+test("too many texts at once are refused as overload, over all models together", async (t) => {
+  const root = temporaryFolder(t);
+  writeSplade(join(root, "other"));
+  const { encode } = clientOf({ ...config, modelRepository: root, waitingTextsMax: 2 });
+  const first = encode({ texts: ["a", "b"] }, context);
+  await rejects(encode({ model: "other", texts: ["cat"] }, context), { fault: "overloaded" });
+  await first;
+  await encode({ model: "other", texts: ["cat"] }, context);
+});
+
+function clientOf(config: TokenizerConfig) {
+  const bindings = [createTokenizer(config, new ModelCatalog(config))];
+  return createLocalChannel({ role: "tokenizer", bindings, interceptors: [] }).client(
+    TokenizerService,
+  );
+}

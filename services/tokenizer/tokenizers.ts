@@ -2,8 +2,9 @@ import { LRUCache } from "lru-cache";
 import type { Tokenizer } from "tokenizers";
 import { MeshError } from "../../lib/errors.js";
 import type { ModelCatalog } from "../../lib/model-catalog.js";
+import { readRevision } from "../../lib/model-folder/revision.js";
 import { readModelSpec } from "../../lib/model-folder/spec.js";
-import { findVersions } from "../../lib/model-folder/versions.js";
+import { findVersions, type VersionFolder } from "../../lib/model-folder/versions.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
 import { Encoder, readTokenizer, type WaitingBound } from "./encoder.js";
 
@@ -41,36 +42,40 @@ export class Tokenizers {
 
   /** Throws `not_found`, or `invalid` when the files are not those of a text model. */
   get({ model, version, revision }: TokenizerName): OpenTokenizer {
-    const key = `${model}\n${version}\n${revision}`;
+    const key = keyOf(model, version, revision);
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const opened = this.#read(model, version);
+    const found = this.#find(model, version);
+    // The same files may be open under another name of theirs: reading them holds up everything else.
+    const own = keyOf(found.name, found.version, readRevision(found.path));
+    const opened = this.#open.get(own) ?? this.#read(found.name, found.path);
+    this.#open.set(own, opened);
     this.#open.set(key, opened);
     return opened;
   }
 
-  #read(model: string, version: string): OpenTokenizer {
+  #find(model: string, version: string): VersionFolder & { readonly name: string } {
     const found = this.#catalog.find(model);
     if (found === undefined) throw new MeshError("not_found", `unknown model: ${model}`);
     const folders = findVersions(found.path);
     const folder =
       version === "" ? folders.at(-1) : folders.find((other) => other.version === version);
-    if (folder === undefined) {
-      throw new MeshError("not_found", `unknown version of ${found.name}: ${version}`);
-    }
-    const spec = readModelSpec(folder.path);
-    if (spec.task === "tensors") {
-      throw new MeshError("invalid", `${found.name} takes tensors, not text`);
-    }
-    const cutting = readTokenizer(folder.path, spec.tokensMax);
-    const whole = readTokenizer(folder.path, undefined);
+    if (folder !== undefined) return { ...folder, name: found.name };
+    throw new MeshError("not_found", `unknown version of ${found.name}: ${version}`);
+  }
+
+  #read(name: string, path: string): OpenTokenizer {
+    const spec = readModelSpec(path);
+    if (spec.task === "tensors") throw new MeshError("invalid", `${name} takes tensors, not text`);
+    const cutting = readTokenizer(path, spec.tokensMax);
+    const whole = readTokenizer(path, undefined);
     const encoders = [cutting, whole].map((tokenizer) => ({
       special: new Encoder(tokenizer, true, this.#bound),
       bare: new Encoder(tokenizer, false, this.#bound),
     }));
     const [cut, full] = encoders as [(typeof encoders)[0], (typeof encoders)[0]];
     return {
-      name: found.name,
+      name,
       spec,
       vocabularySize: whole.getVocabSize(true),
       whole,
@@ -80,4 +85,8 @@ export class Tokenizers {
       },
     };
   }
+}
+
+function keyOf(model: string, version: string, revision: string): string {
+  return `${model}\n${version}\n${revision}`;
 }
