@@ -29,6 +29,12 @@ export interface Mesh {
 }
 
 const main = join(packageRoot, "dist/services/main.js");
+/** No measurement of what is fastest, which takes seconds. */
+const quickStart = {
+  LOG_LEVEL: "warn",
+  INFERENCE_WORKERS: "2",
+  INFERENCE_THREADS_PER_WORKER: "1",
+};
 const readyMsMax = 60_000;
 const stopMsMax = 30_000;
 const internalRoles = ["tokenizer", "inference", "ratelimit"] as const;
@@ -78,7 +84,7 @@ async function startProcess(
   env: NodeJS.ProcessEnv,
 ): Promise<RoleProcess> {
   const child = spawn(process.execPath, ["--enable-source-maps", main, ...args], {
-    env: { ...process.env, LOG_LEVEL: "warn", ...env },
+    env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output: string[] = [];
