@@ -46,6 +46,12 @@ function sendError(error: MeshError, request: FastifyRequest, reply: FastifyRepl
   if (details.retryAfterMs !== undefined) {
     void reply.header("retry-after", Math.ceil(details.retryAfterMs / 1000));
   }
+  // A connection closed while its body still arrives is reset, often before the caller has read why: let it all come,
+  // unread, within the server's time for a request.
+  if (fault === "too_large" && request.raw.httpVersionMajor === 1) {
+    void reply.removeHeader("connection");
+    request.raw.resume();
+  }
   const request_id = request.call?.context.requestId ?? request.id;
   void reply.header("x-request-id", request_id);
   if (isOpenAi(request.url)) {
