@@ -1,13 +1,16 @@
 // What a caller sees when a limit or the queue refuses, in one process and as four.
 
 import { equal, match, ok, rejects } from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { QuotaFailureSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { gatewayOf, post } from "./support/clients.js";
-import { type MeshKind, startMesh } from "./support/mesh-process.js";
+import { type Mesh, type MeshKind, startMesh } from "./support/mesh-process.js";
+import { temporaryFolder, write, writeEmbedding } from "./support/tiny-models.js";
 
 const kinds: readonly MeshKind[] = ["one", "four"];
 
@@ -43,16 +46,20 @@ for (const kind of kinds) {
       }
     });
 
-    test("tokens are counted exactly, and given back when a request fails", async () => {
+    test("tokens are counted exactly, and given back when a request fails", async (t) => {
+      const models = temporaryFolder(t);
+      writeSmallVocabulary(join(models, "small"));
       const mesh = await startMesh(kind, {
+        MODEL_REPOSITORY: models,
         RATELIMIT_EXEMPT_LOOPBACK: "false",
         RATELIMIT_TOKENS_PER_MINUTE: "20",
       });
       try {
-        const embed = (inputs: string, more = {}) => post(`${mesh.url}/embed`, { inputs, ...more });
-        // 12 of 20 tokens, given back because the model has only 384 dimensions.
+        const embed = (inputs: string) => post(`${mesh.url}/embed`, { inputs });
         const ten = "one two three four five six seven eight nine ten";
-        equal((await embed(ten, { dimensions: 999 })).status, 422);
+        // 12 of 20 tokens, given back because the model refuses their ids.
+        const refused = await post(`${mesh.url}/v1/embeddings`, { model: "small", input: ten });
+        equal(refused.status, 400);
         await untilReleased(mesh.roles.ratelimit?.url ?? mesh.url);
         equal((await embed(ten)).status, 200);
         equal((await embed(ten)).status, 429);
@@ -66,25 +73,46 @@ for (const kind of kinds) {
       }
     });
 
-    test("a full queue sheds, and what was accepted is answered", async () => {
-      const mesh = await startMesh(kind, { INFERENCE_QUEUE_MAX: "4", INFERENCE_WORKERS: "1" });
-      try {
-        const flood = Array.from({ length: 60 }, (_, index) =>
-          post(`${mesh.url}/embed`, { inputs: `${"long ".repeat(150)}${index}` }),
-        );
-        const answers = await Promise.all(flood);
-        const shed = answers.filter(({ status }) => status === 429);
-        equal(shed.length + answers.filter(({ status }) => status === 200).length, 60);
-        ok(shed.length > 0);
-        for (const { headers, json } of shed) {
-          ok(headers.get("retry-after"));
-          equal((json as { error_type: string }).error_type, "Overloaded");
-        }
-      } finally {
-        await mesh.stop();
-      }
-    });
+    for (const bound of ["INFERENCE_QUEUE_MAX", "ADMITTED_INPUTS_MAX"]) {
+      test(`with ${bound}, what is too much is shed, and what was accepted is answered`, async () => {
+        await withMesh(kind, { [bound]: "4", INFERENCE_WORKERS: "1" }, shedsSome);
+      });
+    }
   });
+}
+
+async function withMesh(
+  kind: MeshKind,
+  env: NodeJS.ProcessEnv,
+  use: (mesh: Mesh) => Promise<void>,
+): Promise<void> {
+  const mesh = await startMesh(kind, env);
+  try {
+    await use(mesh);
+  } finally {
+    await mesh.stop();
+  }
+}
+
+async function shedsSome({ url }: Mesh): Promise<void> {
+  const flood = Array.from({ length: 60 }, (_, index) =>
+    post(`${url}/embed`, { inputs: `${"long ".repeat(150)}${index}` }),
+  );
+  const answers = await Promise.all(flood);
+  const shed = answers.filter(({ status }) => status === 429);
+  equal(shed.length + answers.filter(({ status }) => status === 200).length, 60);
+  ok(shed.length > 0);
+  for (const { headers, json } of shed) {
+    ok(headers.get("retry-after"));
+    equal((json as { error_type: string }).error_type, "Overloaded");
+  }
+}
+
+/** A model whose config.json knows fewer ids than its tokenizer has. */
+function writeSmallVocabulary(folder: string): void {
+  writeEmbedding(folder);
+  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  write(folder, { "config.json": { ...config, vocab_size: 200 } });
 }
 
 /** Reservations are settled after the answer; the service that holds them counts that. */
