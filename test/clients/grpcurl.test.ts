@@ -13,6 +13,10 @@ const program = join(cacheFolder, `grpcurl-${version}`);
 /** What a call may take, well below its own deadline: one that only ends by its deadline is a failure. */
 const callMsMax = 10_000;
 const deadline = ["-plaintext", "-max-time", "20"] as const;
+const modelServices = [
+  "arrowmesh.inference.v1.RepositoryService",
+  "inference.GRPCInferenceService",
+];
 const reflection = [
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
@@ -45,8 +49,9 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
     const servers = { gateway: mesh.gateway, ...mesh.roles };
     for (const [role, { url }] of Object.entries(servers)) {
       const own = `arrowmesh.${role}.v1.${role[0]?.toUpperCase()}${role.slice(1)}Service`;
+      const models = role === "gateway" || role === "inference" ? modelServices : [];
       const listed = (await grpcurl([addressOf(url), "list"])).trim().split("\n");
-      deepEqual(listed, [own, "grpc.health.v1.Health", ...reflection]);
+      deepEqual(listed, [own, ...models, "grpc.health.v1.Health", ...reflection].sort());
     }
   });
 
@@ -109,7 +114,7 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
       [mesh.gateway, "gateway.v1.GatewayService/Embed", '{"inputs":[""]}', '"field": "inputs[0]"'],
       [mesh.roles.tokenizer, "tokenizer.v1.TokenizerService/Encode", "{}", "texts"],
       [mesh.roles.inference, "inference.v1.InferenceService/Embed", "{}", "sequences"],
-      [mesh.roles.ratelimit, "ratelimit.v1.RatelimitService/Take", "{}", "amount"],
+      [mesh.roles.ratelimit, "ratelimit.v1.RatelimitService/Take", "{}", "caller.ip"],
     ] as const;
     for (const [server, method, request, field] of bad) {
       const args = ["-d", request, addressOf(server?.url ?? ""), `arrowmesh.${method}`];
