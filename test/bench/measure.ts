@@ -18,7 +18,10 @@ export interface LoadOptions {
   readonly call: () => Promise<void>;
 }
 
-/** A closed loop: `concurrency` callers, each sends again as soon as it is answered. The first fifth warms up. */
+/**
+ * A closed loop: `concurrency` callers, each sends again as soon as it is answered. The first fifth warms up. Only
+ * successes have a latency and count as throughput: a failure is often faster than an answer.
+ */
 export async function measure(options: LoadOptions): Promise<Measurement> {
   const latencies: number[] = [];
   let failures = 0;
@@ -32,6 +35,7 @@ export async function measure(options: LoadOptions): Promise<Measurement> {
         await options.call();
       } catch {
         failures += 1;
+        continue;
       }
       const answeredAt = performance.now();
       if (answeredAt >= countFrom && answeredAt < end) latencies.push(answeredAt - sentAt);
