@@ -7,11 +7,22 @@ const words =
 const vocabulary = words.split(" ");
 const specialTokens = 2;
 
-/** A generator of texts that never repeats in a run: the same seed gives the same texts. */
-export function createTexts(seed: number): (tokenCount: number) => string {
+/** Tokens of a text, special tokens included; lengths are spread evenly between the two. */
+export interface TextLengths {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What callers of an interactive service send, and what indexing documents sends. */
+export const equalLengths: TextLengths = { min: 17, max: 17 };
+export const mixedLengths: TextLengths = { min: 4, max: 200 };
+
+/** A generator of texts that all differ, nearly certainly; the same seed gives the same texts. */
+export function createTexts(seed: number, { min, max }: TextLengths): () => string {
   const random = mulberry32(seed);
-  return (tokenCount) => {
-    const pick = () => vocabulary[Math.floor(random() * vocabulary.length)];
-    return Array.from({ length: tokenCount - specialTokens }, pick).join(" ");
+  const pick = () => vocabulary[Math.floor(random() * vocabulary.length)];
+  return () => {
+    const tokens = min + Math.floor(random() * (max - min + 1));
+    return Array.from({ length: tokens - specialTokens }, pick).join(" ");
   };
 }

@@ -1,0 +1,58 @@
+// One session of the bare loop: batches of token ids, no queue, no tokenizer, no network.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { sessionOptions } from "../../../services/inference/session-options.js";
+import type { Batch } from "./batches.js";
+
+export interface LimitSetup {
+  readonly file: string;
+  readonly threads: number;
+}
+
+/** A run that several workers share: each takes the next batch, over and over, until whole passes fill the time. */
+export interface LimitRun {
+  readonly batches: readonly Batch[];
+  readonly seconds: number;
+  /** Shared int32: the number of the next batch, and the number to stop at, 0 while that is unknown. */
+  readonly turns: SharedArrayBuffer;
+}
+
+const { file, threads } = workerData as LimitSetup;
+const session = await InferenceSession.create(file, sessionOptions(threads));
+const outputs = session.outputNames.includes("sentence_embedding")
+  ? ["sentence_embedding"]
+  : ["last_hidden_state"];
+
+parentPort?.on("message", async ({ batches, seconds, turns }: LimitRun) => {
+  const feeds = batches.map(toFeeds);
+  const [next, stop] = [0, 1];
+  const state = new Int32Array(turns);
+  const until = performance.now() + seconds * 1_000;
+  for (;;) {
+    const turn = Atomics.add(state, next, 1);
+    const isPassOver = turn > 0 && turn % feeds.length === 0;
+    if (isPassOver && performance.now() >= until) Atomics.compareExchange(state, stop, 0, turn);
+    const stopAt = Atomics.load(state, stop);
+    if (stopAt > 0 && turn >= stopAt) break;
+    await session.run(feeds[turn % feeds.length] as Record<string, Tensor>, outputs);
+  }
+  parentPort?.postMessage("done");
+});
+parentPort?.postMessage("ready");
+
+function toFeeds(batch: Batch): Record<string, Tensor> {
+  const longest = Math.max(...batch.map(({ length }) => length));
+  const shape = [batch.length, longest];
+  const padded = (toValue: (id: number | undefined) => number) => {
+    const rows = batch.flatMap((ids) =>
+      Array.from({ length: longest }, (_, i) => BigInt(toValue(ids[i]))),
+    );
+    return new Tensor("int64", BigInt64Array.from(rows), shape);
+  };
+  return {
+    input_ids: padded((id) => id ?? 0),
+    attention_mask: padded((id) => (id === undefined ? 0 : 1)),
+    token_type_ids: padded(() => 0),
+  };
+}
