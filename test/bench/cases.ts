@@ -1,5 +1,6 @@
 import { startMesh } from "../support/mesh-process.js";
-import { type Bench, type LoadSpec, type Row, singleTexts } from "./bench.js";
+import type { Bench, Row } from "./bench.js";
+import { type LoadSpec, singleTexts } from "./load-server.js";
 import { paddingShare, readTokenCounts, rssMegabytes } from "./server-facts.js";
 import { equalLengths, mixedLengths, type TextLengths } from "./texts.js";
 

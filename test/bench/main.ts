@@ -1,4 +1,4 @@
-// npm run bench [-- --case NAME]... [--seconds N] [--four]: what the mesh does on this machine, next to what the
+// npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to what the
 // machine can do. docs/benchmarks.md says what the cases mean.
 
 import { cpus } from "node:os";
@@ -6,19 +6,25 @@ import { parseArgs } from "node:util";
 import { hasVnni } from "../../services/inference/session-options.js";
 import { Bench, type Row } from "./bench.js";
 import { type Case, cases } from "./cases.js";
+import { Patience } from "./patience.js";
 import { toLine, toTable } from "./table.js";
 
 const { values } = parseArgs({
   options: {
     case: { type: "string", multiple: true, default: Object.keys(cases) },
     seconds: { type: "string", default: "6" },
+    patience: { type: "string", default: "120" },
     four: { type: "boolean", default: false },
   },
 });
 const kind = values.four ? "four" : "one";
 const chosen = values.case.map(findCase);
 
-const bench = await Bench.open(kind, Number(values.seconds));
+const bench = await Bench.open({
+  kind,
+  seconds: Number(values.seconds),
+  patience: new Patience(Number(values.patience)),
+});
 const rows: Row[] = [];
 try {
   for (const run of chosen) {

@@ -1,6 +1,7 @@
 // What the operating system and /metrics say about the processes under load. Linux only: elsewhere it is NaN.
 
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
@@ -21,8 +22,21 @@ export function cpuSeconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid), 0) / ticksPerSecond;
 }
 
-/** CPU time of the whole machine so far, with what a hypervisor took from it. */
-export function machineCpuSeconds(): number {
+/**
+ * Watches what programs beside the bench do from now on. The returned function tells their share of all cores, with
+ * what a hypervisor took; `ownSeconds` is the CPU time of the bench's own processes since then.
+ */
+export function watchOthers(): (ownSeconds: number) => number {
+  const read = () => ({ busy: machineCpuSeconds(), wall: performance.now() / 1_000 });
+  const before = read();
+  return (ownSeconds) => {
+    const after = read();
+    const available = (after.wall - before.wall) * availableParallelism();
+    return Math.max(0, after.busy - before.busy - ownSeconds) / available;
+  };
+}
+
+function machineCpuSeconds(): number {
   const fields = read("/proc/stat").split("\n")[0]?.split(/ +/).slice(1).map(Number) ?? [];
   const [user, nice, system, , , irq, softirq, steal] = fields;
   const busy = [user, nice, system, irq, softirq, steal];

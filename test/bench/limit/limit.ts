@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { watchOthers } from "../server-facts.js";
 import type { Batch } from "./batches.js";
 import type { LimitRun, LimitSetup } from "./worker.js";
 
@@ -14,6 +15,8 @@ export interface LimitMeasurement {
   readonly textsPerSecond: number;
   /** The split that won, "sessions x threads". */
   readonly split: string;
+  /** Share of all cores that programs beside the bench used. */
+  readonly othersShare: number;
 }
 
 /**
@@ -38,15 +41,18 @@ export class Limit {
   }
 
   async measure(batches: readonly Batch[], seconds: number): Promise<LimitMeasurement> {
-    let best: LimitMeasurement = { textsPerSecond: 0, split: "" };
+    let best = { textsPerSecond: 0, split: "" };
     const isWarm = this.#warmFor.has(batches);
     this.#warmFor.add(batches);
+    const shareOfOthers = watchOthers();
+    const cpuBefore = process.cpuUsage();
     for (const { name: split, workers } of this.#splits) {
       if (!isWarm) await run(workers, batches, 0);
       const textsPerSecond = await run(workers, batches, seconds);
       if (textsPerSecond > best.textsPerSecond) best = { textsPerSecond, split };
     }
-    return best;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { ...best, othersShare: shareOfOthers((user + system) / 1e6) };
   }
 
   async close(): Promise<void> {
