@@ -41,7 +41,12 @@ export class Bench {
     }
     const mesh = await startMesh(options.kind);
     const bench = new Bench({ ...options, mesh, limit, batches });
-    await bench.warmUp(mesh);
+    try {
+      await bench.warmUp(mesh);
+    } catch (error) {
+      await bench.close();
+      throw error;
+    }
     return bench;
   }
 

@@ -1,5 +1,5 @@
-// npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to what the
-// machine can do. docs/benchmarks.md says what the cases mean.
+// npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to
+// what the machine can do. docs/benchmarks.md says what the cases mean.
 
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";

@@ -1,5 +1,6 @@
-// npm run bench:peers [-- --seconds N] [--rounds N] [--patience N]: the mesh and the usual Python service on the same texts, in turns,
-// so that both have the same share of the machine. Each ratio is to the peer's measurement right before it.
+// npm run bench:peers [-- --seconds N] [--rounds N] [--patience N]: the mesh and the usual Python service on the same
+// kind of texts, in turns, so that both have the same share of the machine. Each ratio is to the peer's measurement
+// right before it.
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";

@@ -11,6 +11,7 @@ import { createRequests } from "./requests.js";
 /** Below what a listening socket keeps waiting (511 in Node). */
 const opensAtOnce = 64;
 
+process.once("disconnect", () => process.exit(1));
 process.once("message", (order: LoadOrder) => {
   load(order).then(
     (result) => process.send?.(result, () => process.exit(0)),
