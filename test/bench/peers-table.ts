@@ -32,15 +32,22 @@ const header = [
   "ratio of each round",
   "median",
   "spread",
+  "bare limit over peer",
   "target",
   "p50 ms peer, mesh",
   "p99 ms peer, mesh",
   "others' CPU, most",
 ] as const;
 
+/** Texts a second of bare ONNX Runtime with these weights: what no server can exceed. */
+export type Limits = Readonly<Record<Weights, number>>;
+
 /** Medians over the rounds as a Markdown table. */
-export function toPeersTable(duels: readonly Duel[]): string {
-  return toMarkdown(header, duels.map(toCells));
+export function toPeersTable(duels: readonly Duel[], limits: Limits): string {
+  return toMarkdown(
+    header,
+    duels.map((duel) => toCells(duel, limits[duel.weights])),
+  );
 }
 
 /** Mesh over peer, round by round. */
@@ -53,7 +60,7 @@ export function spreadOf(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values);
 }
 
-function toCells(duel: Duel): string[] {
+function toCells(duel: Duel, limit: number): string[] {
   const { weights, callers, rounds } = duel;
   const ratios = ratiosOf(duel);
   const both = (pick: (loaded: Loaded) => number, digits: number) => [
@@ -69,6 +76,7 @@ function toCells(duel: Duel): string[] {
     ratios.map((value) => value.toFixed(2)).join(", "),
     `${median(ratios).toFixed(2)}x`,
     `${(100 * spreadOf(ratios)).toFixed(0)} %`,
+    `${(limit / median(rounds.map(({ peer }) => peer.textsPerSecond))).toFixed(2)}x`,
     verdict(median(ratios), targets[`${weights} ${callers}`]),
     both(({ latencies }) => latencies.p50, 1).join(", "),
     both(({ latencies }) => latencies.p99, 1).join(", "),
