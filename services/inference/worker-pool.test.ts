@@ -1,157 +1,177 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { Worker } from "node:worker_threads";
-import { Registry } from "prom-client";
-import { systemClock } from "../../lib/clock.js";
-import { Deferred } from "../../lib/defer.js";
-import { createLog } from "../../lib/log.js";
-import { createInferenceMetrics } from "./metrics.js";
-import { WorkerLost } from "./model.js";
-import type { WorkerSetup } from "./onnx-worker.js";
-import { WorkerPool } from "./worker-pool.js";
+import { float32Tensor } from "../../test/support/inference.js";
+import { seeded } from "../../test/support/random.js";
+import {
+  batchOf,
+  type Ended,
+  ids,
+  openPool,
+  runBatch,
+  startBatch,
+  until,
+} from "../../test/support/test-pool.js";
+import type { NamedTensor } from "./served-model.js";
 
-/**
- * A thread that answers each sequence with its first id, twice; id 13 ends the thread, 14 hangs it, 15 is an error.
- */
-const program = `
-  const { parentPort, workerData: { slot } } = require("node:worker_threads");
-  parentPort.on("message", ({ sequences, longest }) => {
-    for (let row = 0; row < sequences; row += 1) {
-      const id = slot.ids[row * longest];
-      if (id === 13) process.exit(1);
-      if (id === 14) for (;;);
-      if (id === 15) return parentPort.postMessage({ kind: "failed", message: "no" });
-      slot.vectors.fill(id, row * 2, row * 2 + 2);
-    }
-    parentPort.postMessage({ kind: "done" });
-  });
-  parentPort.postMessage({ kind: "ready" });
-`;
-
-async function withPool(
-  workers: number,
-  use: (pool: WorkerPool, registry: Registry) => Promise<void>,
-  code = program,
-  threads: Worker[] = [],
-): Promise<void> {
-  const deferred = new Deferred();
-  const registry = new Registry();
-  try {
-    const pool = await WorkerPool.open(
-      {
-        workers,
-        size: { batchSequencesMax: 4, batchTokensMax: 64, dimensions: 2 },
-        setup: { file: "", threads: 1, dimensions: 2, pooling: "mean" },
-        batchMsMax: 500,
-      },
-      {
-        clock: systemClock,
-        log: createLog("silent"),
-        metrics: createInferenceMetrics(registry),
-        defer: deferred.defer,
-        createWorker: (setup: WorkerSetup) => {
-          const worker = new Worker(code, { eval: true, workerData: setup });
-          threads.push(worker);
-          return worker;
-        },
-      },
-    );
-    await use(pool, registry);
-  } finally {
-    await deferred.releaseAll();
-  }
+/** The first ids of the rows of an answer. */
+function idsOf(ended: Ended): number[] {
+  return "rows" in ended ? ended.rows.map(([id]) => id as number) : [];
 }
 
-function batchOf(...firstIds: number[]) {
-  return { sequences: firstIds.map((id) => [id, 1]), normalize: firstIds.map(() => true) };
+/** Which thread ran a batch, and whether with its wide session. */
+function runOf(ended: Ended): { thread: number | undefined; isWide: boolean } {
+  const [row] = "rows" in ended ? ended.rows : [];
+  return { thread: row?.[1], isWide: row?.[2] === 1 };
 }
 
-async function restarts(registry: Registry): Promise<number> {
-  const metric = await registry.getSingleMetric("arrowmesh_inference_worker_restarts_total")?.get();
-  return metric?.values[0]?.value ?? 0;
-}
-
-function untilIdle(pool: WorkerPool): Promise<void> {
-  return new Promise((resolve) => {
-    pool.onIdle = () => {
-      if (pool.idleCount > 0) resolve();
-    };
-    pool.onIdle();
-  });
-}
-
-test("a batch comes back as rows", () =>
-  withPool(2, async (pool) => {
-    equal(pool.idleCount, 2);
-    const [first, second] = await Promise.all([pool.run(batchOf(1, 2)), pool.run(batchOf(3))]);
-    deepEqual(first, Float32Array.of(1, 1, 2, 2));
-    deepEqual(second, Float32Array.of(3, 3));
-    equal(pool.idleCount, 2);
-  }));
-
-test("vectors stay when the next batch runs on the same worker", () =>
-  withPool(1, async (pool) => {
-    const first = await pool.run(batchOf(1));
-    await pool.run(batchOf(2));
-    deepEqual(first, Float32Array.of(1, 1));
-  }));
-
-test("an error of the model is the batch's, and the worker goes on", () =>
-  withPool(1, async (pool) => {
-    await rejects(pool.run(batchOf(15)), /no/);
-    deepEqual(await pool.run(batchOf(4)), Float32Array.of(4, 4));
-  }));
-
-for (const [fault, id] of [
-  ["dies", 13],
-  ["hangs", 14],
-] as const) {
-  test(`a worker that ${fault} loses its batch and is replaced`, () =>
-    withPool(1, async (pool, registry) => {
-      await rejects(pool.run(batchOf(id)), WorkerLost);
-      await untilIdle(pool);
-      deepEqual(await pool.run(batchOf(5)), Float32Array.of(5, 5));
-      equal(await restarts(registry), 1);
-    }));
-}
-
-test("a model that does not load is an error at the start", () =>
-  rejects(
-    withPool(1, async () => {}, "throw new Error('no model')"),
-    /no model/,
-  ));
-
-test("closing ends every thread, and a batch that runs is lost", async () => {
-  const threads: Worker[] = [];
-  let lost: Promise<void> | undefined;
-  await withPool(
-    3,
-    async (pool) => {
-      lost = rejects(pool.run(batchOf(14)), WorkerLost);
-    },
-    program,
-    threads,
-  );
-  await lost;
-  deepEqual(
-    threads.map(({ threadId }) => threadId),
-    [-1, -1, -1],
-  );
+test("a batch comes back as rows", async (t) => {
+  const { pool } = await openPool(t, { workers: 2 });
+  deepEqual([pool.workerCount, pool.idleCount, pool.prefetchCount], [2, 2, 0]);
+  const [first, second] = await Promise.all([
+    runBatch(pool, batchOf(1, 2)),
+    runBatch(pool, batchOf(3)),
+  ]);
+  deepEqual([idsOf(first), idsOf(second)], [[1, 2], [3]]);
+  equal(pool.idleCount, 2);
 });
 
-test("without an idle worker a batch is refused as lost, and may be tried again", () =>
-  withPool(1, async (pool) => {
-    const running = pool.run(batchOf(1));
-    equal(pool.idleCount, 0);
-    await rejects(pool.run(batchOf(2)), WorkerLost);
-    deepEqual(await running, Float32Array.of(1, 1));
-  }));
+test("a request of tensors comes back as tensors", async (t) => {
+  const { pool } = await openPool(t);
+  const inputs = [float32Tensor("x", [2], [1, 2])];
+  const outputs = await new Promise<readonly NamedTensor[]>((resolve, reject) => {
+    const wrong = (): void => reject(new Error("no tensors"));
+    const listener = { rows: wrong, tensors: resolve, lost: wrong, failed: reject };
+    ok(pool.start({ kind: "tensors", inputs, outputNames: [] }, listener));
+  });
+  deepEqual(outputs, inputs);
+});
 
-test("the pool is ready while one worker lives", () =>
-  withPool(2, async (pool) => {
-    equal(pool.isReady, true);
-    const both = [pool.run(batchOf(13)), pool.run(batchOf(13))];
-    await Promise.all(both.map((batch) => rejects(batch, WorkerLost)));
-    await untilIdle(pool);
-    equal(pool.isReady, true);
-  }));
+test("an error of the model is the batch's, and the worker goes on", async (t) => {
+  const { pool, restarts } = await openPool(t);
+  deepEqual(await runBatch(pool, batchOf(ids.fails)), { failed: "no" });
+  deepEqual(idsOf(await runBatch(pool, batchOf(4))), [4]);
+  equal(restarts(), 0);
+});
+
+test("one batch runs on a worker, one waits there, and there is no place for a third", async (t) => {
+  const { pool, open } = await openPool(t);
+  const first = startBatch(pool, batchOf(ids.waits));
+  deepEqual([pool.idleCount, pool.prefetchCount], [0, 1]);
+  const second = startBatch(pool, batchOf(2));
+  deepEqual([pool.idleCount, pool.prefetchCount], [0, 0]);
+  equal(startBatch(pool, batchOf(3)), undefined);
+  open();
+  deepEqual(idsOf((await first?.ended) as Ended), [ids.waits]);
+  deepEqual([pool.idleCount, pool.prefetchCount], [0, 1]);
+  deepEqual(idsOf((await second?.ended) as Ended), [2]);
+  deepEqual([pool.idleCount, pool.prefetchCount], [1, 0]);
+});
+
+test("a batch waits only when every worker has one", async (t) => {
+  const { pool, open } = await openPool(t, { workers: 2 });
+  const batches = [1, 2, 3].map(() => startBatch(pool, batchOf(ids.waits)));
+  deepEqual([pool.idleCount, pool.prefetchCount], [0, 1]);
+  open();
+  const ended = await Promise.all(batches.map((batch) => batch?.ended as Promise<Ended>));
+  equal(new Set(ended.map((one) => runOf(one).thread)).size, 2);
+});
+
+test("whoever can start batches is told when a worker is free", async (t) => {
+  const { pool, open } = await openPool(t);
+  const counts: number[][] = [];
+  pool.onFree = () => counts.push([pool.idleCount, pool.prefetchCount]);
+  const batches = [startBatch(pool, batchOf(ids.waits)), startBatch(pool, batchOf(2))];
+  open();
+  await Promise.all(batches.map((batch) => batch?.ended));
+  await until(pool, () => pool.idleCount === 1);
+  deepEqual(counts, [
+    [0, 1],
+    [1, 0],
+  ]);
+});
+
+test("a batch that waits can be taken back, and its place is free again", async (t) => {
+  const { pool, open } = await openPool(t);
+  const first = startBatch(pool, batchOf(ids.waits));
+  const second = startBatch(pool, batchOf(2));
+  equal(second?.revoke(), true);
+  equal(second.revoke(), false);
+  deepEqual([pool.idleCount, pool.prefetchCount], [0, 1]);
+  const third = startBatch(pool, batchOf(3));
+  open();
+  deepEqual(idsOf((await first?.ended) as Ended), [ids.waits]);
+  deepEqual(idsOf((await third?.ended) as Ended), [3]);
+  const nobody = await Promise.race([second.ended, new Promise((then) => setTimeout(then, 20))]);
+  equal(nobody, undefined);
+  equal(pool.idleCount, 1);
+});
+
+test("a batch that runs, or has ended, cannot be taken back", async (t) => {
+  const { pool, open } = await openPool(t);
+  const first = startBatch(pool, batchOf(ids.waits));
+  const second = startBatch(pool, batchOf(2));
+  equal(first?.revoke(), false);
+  open();
+  await second?.ended;
+  equal(first.revoke(), false);
+  equal(second?.revoke(), false);
+});
+
+test("a batch is either taken back or answered, and with its own numbers", async (t) => {
+  const random = seeded(t);
+  const { pool } = await openPool(t, { workers: 2 });
+  const checks: Promise<void>[] = [];
+  let revoked = 0;
+  for (let id = 100; id < 1_600; id += 1) {
+    const started = startBatch(pool, batchOf(id, id));
+    if (started === undefined) {
+      await new Promise<void>((resolve) => {
+        pool.onFree = resolve;
+      });
+      continue;
+    }
+    let isRevoked = false;
+    const check = started.ended.then((ended) => {
+      equal(isRevoked, false);
+      deepEqual(idsOf(ended), [id, id]);
+    });
+    // Who was taken back is never told anything, so nobody may wait for it.
+    if (random.int(2) === 0) {
+      if (random.int(2) === 0) await new Promise(setImmediate);
+      isRevoked = started.revoke();
+    }
+    if (isRevoked) revoked += 1;
+    else checks.push(check);
+  }
+  await Promise.all(checks);
+  await until(pool, () => pool.idleCount === 2);
+  t.diagnostic(`${revoked} taken back, ${checks.length} answered`);
+  ok(revoked > 0 && checks.length > 0);
+});
+
+test("only a batch that has the machine to itself runs with all its threads", async (t) => {
+  const { pool, setups, open } = await openPool(t, { workers: 2 });
+  deepEqual(setups.map(({ wideThreads }) => wideThreads).sort(), [0, 4]);
+  const [wide] = await Promise.all([runBatch(pool, batchOf(1), true)]);
+  equal(runOf(wide).isWide, true);
+  // More waits.
+  equal(runOf(await runBatch(pool, batchOf(1), false)).isWide, false);
+  // Another one runs.
+  const other = startBatch(pool, batchOf(ids.waits), false);
+  const beside = await runBatch(pool, batchOf(1), true);
+  equal(runOf(beside).isWide, false);
+  open();
+  const otherRun = runOf((await other?.ended) as Ended);
+  // The worker with the wide session is the first choice.
+  deepEqual(otherRun, { thread: runOf(wide).thread, isWide: false });
+  equal(runOf(beside).thread === runOf(wide).thread, false);
+});
+
+test("a batch that waits behind another is not wide", async (t) => {
+  const { pool, open } = await openPool(t);
+  const first = startBatch(pool, batchOf(ids.waits));
+  const second = startBatch(pool, batchOf(2), true);
+  open();
+  await first?.ended;
+  equal(runOf((await second?.ended) as Ended).isWide, false);
+});
