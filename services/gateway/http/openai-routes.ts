@@ -13,10 +13,8 @@ export function addOpenAiRoutes(
 ): void {
   app.post("/v1/embeddings", async (request, reply) => {
     const body = readBody(openAiBody, request.body);
-    const [model = "", version = ""] = (body.model ?? "").split("@");
     const order = {
-      model,
-      version,
+      ...readModel(body.model ?? ""),
       texts: body.input,
       textsMax: config.inputsMax,
       truncate: undefined,
@@ -29,6 +27,13 @@ export function addOpenAiRoutes(
     const isBase64 = body.encoding_format === "base64";
     return reply.type("application/json").send(toList(embedded, isBase64));
   });
+}
+
+/** `model` or `model@version`; OpenAI's bodies have no other place for a version. */
+function readModel(name: string): { readonly model: string; readonly version: string } {
+  const at = name.indexOf("@");
+  if (at < 0) return { model: name, version: "" };
+  return { model: name.slice(0, at), version: name.slice(at + 1) };
 }
 
 /** Written by hand, because vectors need their own number format. */
