@@ -1,4 +1,5 @@
-import { createClient, type Transport } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -23,6 +24,11 @@ export function transportsOf(baseUrl: string): Readonly<Record<string, Transport
 
 export function gatewayOf(transport: Transport) {
   return createClient(GatewayService, transport);
+}
+
+/** Any service of any role, over gRPC. */
+export function grpcClientOf<S extends DescService>(service: S, baseUrl: string): Client<S> {
+  return createClient(service, createGrpcTransport({ baseUrl }));
 }
 
 /** POSTs a body as it is, or a value as JSON. */
