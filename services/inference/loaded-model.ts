@@ -135,8 +135,7 @@ export class LoadedModel implements ServedModel {
         { ...deps, onRestart: () => metrics.workerRestarted() },
       );
     const splits = known === undefined ? splitsOf(config, provider) : ([known] as const);
-    const { batchSequencesMax: batchSequences } = limits;
-    const { pool, split } = await openBestSplit(splits, open, { spec, batchSequences, clock });
+    const { pool, split } = await openBestSplit(splits, open, { spec, limits, clock });
     return new LoadedModel(model, { dtype, limits, pool, split, deps });
   }
 

@@ -1,52 +1,65 @@
 import type { Clock } from "../../lib/clock.js";
-import type { ModelSpec } from "../../lib/model-spec.js";
+import type { ModelSpec, TensorModel } from "../../lib/model-spec.js";
 import type { Engine, Row, SequenceBatch } from "./batch.js";
 import type { Split } from "./limits.js";
+import type { SchedulerLimits } from "./scheduler.js";
 
 /** Long enough for some tens of batches, short enough for a start. */
 const measureMs = 400;
 /** Machines are noisy: a later split must be that much better than the first, which needs no luck. */
 const clearlyBetter = 1.1;
-const tokens = 16;
+const usualTokens = 16;
 
 /** An opened pool of workers that can be measured and closed. */
 export interface Candidate extends Engine {
   close(): Promise<void>;
 }
 
+interface Measured {
+  readonly spec: ModelSpec;
+  readonly limits: Pick<SchedulerLimits, "batchSequencesMax" | "batchTokensMax">;
+  readonly clock: Clock;
+}
+
 /** Opens the workers by the split that runs most batches at once; with one split there is nothing to measure. */
 export async function openBestSplit<T extends Candidate>(
   splits: readonly [Split, ...Split[]],
   open: (split: Split) => Promise<T>,
-  {
-    spec,
-    batchSequences,
-    clock,
-  }: {
-    readonly spec: ModelSpec;
-    readonly batchSequences: number;
-    readonly clock: Clock;
-  },
+  { spec, limits, clock }: Measured,
 ): Promise<{ readonly pool: T; readonly split: Split }> {
   const [first, ...others] = splits;
   let best = { pool: await open(first), split: first };
   if (others.length === 0 || spec.task === "tensors") return best;
-  const batch = sampleBatch(spec, batchSequences);
+  const batch = sampleBatch(spec, limits);
   let bestRate = await measure(best.pool, batch, clock);
-  for (const split of others) {
-    const pool = await open(split);
-    const rate = await measure(pool, batch, clock);
-    const isBetter = rate > bestRate * clearlyBetter;
-    await (isBetter ? best.pool : pool).close();
-    if (!isBetter) continue;
-    best = { pool, split };
-    bestRate = rate;
+  try {
+    for (const split of others) {
+      const pool = await open(split);
+      const rate = await measure(pool, batch, clock);
+      const isBetter = rate > bestRate * clearlyBetter;
+      await (isBetter ? best.pool : pool).close();
+      if (!isBetter) continue;
+      best = { pool, split };
+      bestRate = rate;
+    }
+  } catch (error) {
+    await best.pool.close();
+    throw error;
   }
   return best;
 }
 
-/** Batches that finish in a millisecond while every worker always has one. */
-function measure(engine: Engine, batch: SequenceBatch, clock: Clock): Promise<number> {
+/** Batches that finish in a millisecond while every worker always has one; the pool is closed when one does not. */
+async function measure(pool: Candidate, batch: SequenceBatch, clock: Clock): Promise<number> {
+  try {
+    return await rateOf(pool, batch, clock);
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+function rateOf(engine: Engine, batch: SequenceBatch, clock: Clock): Promise<number> {
   const beginMs = clock.nowMs();
   return new Promise((resolve, reject) => {
     let finished = 0;
@@ -81,12 +94,24 @@ function measure(engine: Engine, batch: SequenceBatch, clock: Clock): Promise<nu
   });
 }
 
-function sampleBatch(spec: ModelSpec, sequences: number): SequenceBatch {
-  const output = { embedding: "unit_vector", sparse: "sparse", tensors: "logits" } as const;
+/** A full batch of texts of usual length. */
+function sampleBatch(
+  spec: Exclude<ModelSpec, TensorModel>,
+  { batchSequencesMax, batchTokensMax }: Measured["limits"],
+): SequenceBatch {
+  const length = Math.min(usualTokens, spec.tokensMax);
+  const sequences = Math.min(batchSequencesMax, Math.floor(batchTokensMax / length));
   const row: Row = {
-    ids: new Array<number>(tokens).fill(1),
+    ids: new Array<number>(length).fill(1),
     typeIds: [],
-    output: spec.task in output ? output[spec.task as keyof typeof output] : "logits",
+    output: outputOf[spec.task],
   };
   return { kind: "sequences", rows: new Array<Row>(sequences).fill(row) };
 }
+
+const outputOf = {
+  embedding: "unit_vector",
+  sparse: "sparse",
+  classification: "logits",
+  reranking: "logits",
+} as const;
