@@ -43,7 +43,7 @@ export async function openOipEdge({ refuse = false } = {}) {
     orders.push(order);
     return {
       model: order.model,
-      version: order.version,
+      version: order.version === "" ? "1" : order.version,
       dimensions: 3,
       vectors: order.texts.map((text) => Float32Array.of(text.length, 0.5, -1)),
       tokenCounts: order.texts.map(() => 2),
