@@ -144,6 +144,7 @@ test("UNAVAILABLE is tried again for idempotent methods and for no others", asyn
     check: refuse,
     take,
     reserve: refuse,
+    decide: take,
     commit: refuse,
     release: refuse,
   });
@@ -153,6 +154,9 @@ test("UNAVAILABLE is tried again for idempotent methods and for no others", asyn
       fault: "unavailable",
     });
     equal(tries.take, 1);
+    // Several takes at once are no safer to repeat than one.
+    await rejects(clientOf(RatelimitService).decide({}, callContext()), { fault: "unavailable" });
+    equal(tries.take, 2);
   });
 });
 

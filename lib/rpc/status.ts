@@ -7,7 +7,13 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { anyPack, anyUnpack, type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type Any,
+  anyPack,
+  anyUnpack,
+  type Duration,
+  DurationSchema,
+} from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import {
   BadRequestSchema,
@@ -75,9 +81,19 @@ export function fromStatus(answer: {
   readonly message: string;
   readonly statusBytes: Uint8Array | undefined;
 }): MeshError {
-  const details = answer.statusBytes === undefined ? undefined : readDetails(answer.statusBytes);
-  const fault = details?.fault ?? faultOfCode[answer.code] ?? "internal";
-  return new MeshError(fault, answer.message, details ?? {});
+  const { code, message, statusBytes } = answer;
+  const details = statusBytes === undefined ? [] : fromBinary(StatusSchema, statusBytes).details;
+  return errorOf({ code, message, details });
+}
+
+/** The same for a Status inside an answer. */
+export function errorOf({
+  code,
+  message,
+  details,
+}: Pick<Status, "code" | "message" | "details">): MeshError {
+  const known = readDetails(details);
+  return new MeshError(known.fault ?? faultOfCode[code] ?? "internal", message, known);
 }
 
 /** For answers that carry no ErrorInfo of ours: what the gRPC library or a proxy says by itself. */
@@ -92,8 +108,7 @@ const faultOfCode: Readonly<Record<number, Fault>> = {
   [Code.Unavailable]: "unavailable",
 };
 
-function readDetails(statusBytes: Uint8Array): FaultDetails & { readonly fault?: Fault } {
-  const { details } = fromBinary(StatusSchema, statusBytes);
+function readDetails(details: readonly Any[]): FaultDetails & { readonly fault?: Fault } {
   return Object.assign({}, ...details.map((any) => readDetail(anyUnpack(any, knownDetails))));
 }
 

@@ -49,6 +49,7 @@ export class FakePeers {
     check: () => ({}),
     take: () => this.#decide("requests", "take"),
     reserve: ({ amount }) => this.#decide("tokens", `reserve ${amount}`),
+    decide: () => this.#note("decide"),
     commit: () => this.#note("commit"),
     release: () => this.#note("release"),
   });

@@ -7,18 +7,23 @@ import {
   type Limit,
   RatelimitService,
   type ReserveRequestSchema,
+  type ReserveResponse,
+  type TakeResponse,
   Unit,
 } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import type { Status } from "../../gen/google/rpc/status_pb.js";
 import { readConfig } from "../../lib/config.js";
 import { MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
 import type { CallContext } from "../../lib/rpc/call.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
+import { errorOf } from "../../lib/rpc/status.js";
 import { ratelimitSchema } from "./config.js";
 import { MemoryStore } from "./memory-store.js";
 import { createRatelimitMetrics } from "./metrics.js";
 import { createPolicy, type Policy } from "./policy.js";
 import { createRatelimit } from "./service.js";
+import type { LimitStore } from "./store.js";
 
 const context: CallContext = {
   signal: new AbortController().signal,
@@ -122,6 +127,63 @@ test("what is missing or out of bounds is named", async () => {
   }
 });
 
+test("decide answers each in order as take and reserve do, and one mistake is one answer", async () => {
+  const { client } = open({ RATELIMIT_REQUESTS_BURST: "2" });
+  const take = { question: { case: "take", value: requests } } as const;
+  const reserve = { question: { case: "reserve", value: tokens } } as const;
+  const wrong = { ...reserve.question, value: { ...tokens, ttlMs: 0 } };
+  const decisions = [take, reserve, { question: wrong }, take, {}, reserve, take];
+  const { outcomes } = await client.decide({ decisions }, context);
+  deepEqual(
+    outcomes.map(({ answer }) => [answer.case, answer.value && summaryOf(answer.value)]),
+    [
+      ["take", [true, 1n]],
+      ["reserve", [true, 40_000n]],
+      ["error", "ttl_ms: expected 1..600000"],
+      ["take", [true, 0n]],
+      ["error", "question: missing"],
+      // The same reservation is spent once.
+      ["reserve", [true, 40_000n]],
+      ["take", [false, 0n]],
+    ],
+  );
+  const single = open({ RATELIMIT_REQUESTS_BURST: "2" });
+  deepEqual(outcomes[0]?.answer.value, await single.client.take(requests, context));
+  deepEqual(outcomes[1]?.answer.value, await single.client.reserve(tokens, context));
+  const error = outcomes[2]?.answer;
+  ok(error?.case === "error");
+  ok(isInvalid("ttl_ms")(errorOf(error.value)));
+});
+
+test("a store that is away is the answer to every decision, and a bug fails the call", async () => {
+  const away = (): Promise<never> => Promise.reject(new MeshError("unavailable", "away"));
+  const broken = (): Promise<never> => Promise.reject(new TypeError("broken"));
+  const decisions = [
+    { question: { case: "reserve", value: tokens } },
+    { question: { case: "take", value: requests } },
+  ] as const;
+  const decide = (take: () => Promise<never>) =>
+    open({}, undefined, { take, reserve: away }).client.decide(
+      { decisions: [...decisions] },
+      context,
+    );
+  const { outcomes } = await decide(away);
+  deepEqual(
+    outcomes.map(({ answer }) => answer.case === "error" && errorOf(answer.value).fault),
+    ["unavailable", "unavailable"],
+  );
+  await rejects(decide(broken), { fault: "internal" });
+});
+
+test("the number of decisions has a bound", async () => {
+  const { client } = open();
+  const decide = (count: number) =>
+    client.decide({ decisions: Array.from({ length: count }, () => ({})) }, context);
+  await rejects(decide(0), isInvalid("decisions"));
+  await rejects(decide(257), isInvalid("decisions"));
+  equal((await decide(256)).outcomes.length, 256);
+});
+
 test("metrics count decisions and reservations without naming anyone", async () => {
   const { client, clock, registry } = open();
   await client.take(requests, context);
@@ -144,13 +206,17 @@ test("metrics count decisions and reservations without naming anyone", async () 
   ok(!later.includes(caller.ip));
 });
 
-function open(env: Record<string, string> = {}, policy?: Policy) {
+function open(
+  env: Record<string, string> = {},
+  policy?: Policy,
+  storeOver: Partial<LimitStore> = {},
+) {
   const config = readConfig(ratelimitSchema, { RATELIMIT_TOKENS_PER_MINUTE: "100000", ...env });
   const clock = new FakeClock();
   const registry = new Registry();
   const ratelimit = createRatelimit({
     policy: policy ?? createPolicy(config),
-    store: new MemoryStore(config, clock),
+    store: Object.assign(new MemoryStore(config, clock), storeOver),
     count: createRatelimitMetrics(registry),
   });
   const channel = createLocalChannel({
@@ -159,6 +225,10 @@ function open(env: Record<string, string> = {}, policy?: Policy) {
     interceptors: [],
   });
   return { client: channel.client(RatelimitService), clock, registry };
+}
+
+function summaryOf(answer: TakeResponse | ReserveResponse | Status) {
+  return "message" in answer ? answer.message : [answer.allowed, answer.limits[0]?.remaining];
 }
 
 function limitsOf({ limits }: { readonly limits: readonly Limit[] }) {

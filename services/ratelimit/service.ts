@@ -2,12 +2,17 @@ import { isIP } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Caller,
+  type Decision as DecisionMessage,
   type LimitSchema,
+  type OutcomeSchema,
   RatelimitService,
+  type ReserveRequest,
+  type TakeRequest,
   Unit,
 } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import { MeshError } from "../../lib/errors.js";
 import { type Binding, bind } from "../../lib/rpc/call.js";
+import { toStatus } from "../../lib/rpc/status.js";
 import type { Charge, Decision, RuleState } from "./decision.js";
 import type { RatelimitCounts } from "./metrics.js";
 import type { Policy } from "./policy.js";
@@ -16,6 +21,7 @@ import type { LimitStore } from "./store.js";
 const reservationIdLengthMax = 64;
 const ttlMsMax = 600_000;
 const idsMax = 1_024;
+const decisionsMax = 256;
 
 /** caller and amount -> rules of the policy -> store -> allowed or not */
 export function createRatelimit(deps: {
@@ -26,24 +32,49 @@ export function createRatelimit(deps: {
   const { policy, store, count } = deps;
   count.observe(store);
 
+  async function take(request: TakeRequest) {
+    const decision = await store.take(toCharge(request, policy));
+    count.decision(request.unit, decision.allowed);
+    return toAnswer(decision, request.unit);
+  }
+
+  async function reserve(request: ReserveRequest) {
+    const { reservationId: id, ttlMs } = request;
+    requireId(id, "reservation_id");
+    if (ttlMs < 1 || ttlMs > ttlMsMax) throw invalid("ttl_ms", `expected 1..${ttlMsMax}`);
+    const decision = await store.reserve(id, ttlMs, toCharge(request, policy));
+    count.decision(request.unit, decision.allowed);
+    return toAnswer(decision, request.unit);
+  }
+
+  async function decideOne({ question }: DecisionMessage): Promise<Answer> {
+    switch (question.case) {
+      case "take":
+        return { case: "take", value: await take(question.value) };
+      case "reserve":
+        return { case: "reserve", value: await reserve(question.value) };
+      default:
+        throw invalid("question", "missing");
+    }
+  }
+
   return bind(RatelimitService, {
     async check(request) {
       return toAnswer(await store.peek(toCharge(request, policy)), request.unit);
     },
 
-    async take(request) {
-      const decision = await store.take(toCharge(request, policy));
-      count.decision(request.unit, decision.allowed);
-      return toAnswer(decision, request.unit);
-    },
+    take,
 
-    async reserve(request) {
-      const { reservationId: id, ttlMs } = request;
-      requireId(id, "reservation_id");
-      if (ttlMs < 1 || ttlMs > ttlMsMax) throw invalid("ttl_ms", `expected 1..${ttlMsMax}`);
-      const decision = await store.reserve(id, ttlMs, toCharge(request, policy));
-      count.decision(request.unit, decision.allowed);
-      return toAnswer(decision, request.unit);
+    reserve,
+
+    async decide({ decisions }, { requestId }) {
+      const { length } = decisions;
+      if (length < 1 || length > decisionsMax) {
+        throw invalid("decisions", `expected 1..${decisionsMax}`);
+      }
+      // All reach the store in their order, before one of them waits.
+      const answers = decisions.map((each) => decideOne(each).catch(toErrorAnswer(requestId)));
+      return { outcomes: (await Promise.all(answers)).map((answer) => ({ answer })) };
     },
 
     async commit({ reservationIds }) {
@@ -56,6 +87,16 @@ export function createRatelimit(deps: {
       return {};
     },
   });
+}
+
+type Answer = NonNullable<MessageInitShape<typeof OutcomeSchema>["answer"]>;
+
+/** What is wrong with one decision is its own answer; a bug fails the call, so that it is logged. */
+function toErrorAnswer(requestId: string): (thrown: unknown) => Answer {
+  return (thrown) => {
+    if (!(thrown instanceof MeshError)) throw thrown;
+    return { case: "error", value: toStatus(thrown, requestId) };
+  };
 }
 
 function toCharge(

@@ -36,6 +36,7 @@ export async function openOipEdge({ refuse = false } = {}) {
       taken.push(`${amount} tokens`);
       return { allowed: true };
     },
+    decide: () => ({}),
     commit: () => ({}),
     release: () => ({}),
   });

@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Status } from "../../../google/rpc/status_pb.js";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file arrowmesh/ratelimit/v1/ratelimit.proto.
  */
 export const file_arrowmesh_ratelimit_v1_ratelimit: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvcmF0ZWxpbWl0L3YxL3JhdGVsaW1pdC5wcm90bxIWYXJyb3dtZXNoLnJhdGVsaW1pdC52MSIUCgZDYWxsZXISCgoCaXAYASABKAkipQEKBUxpbWl0EgwKBG5hbWUYASABKAkSKgoEdW5pdBgCIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBINCgVxdW90YRgDIAEoBBIRCglyZW1haW5pbmcYBCABKAQSEAoIcmVzZXRfbXMYBSABKAQSGwoOcmV0cnlfYWZ0ZXJfbXMYBiABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiegoMQ2hlY2tSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk8KDUNoZWNrUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0InkKC1Rha2VSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk4KDFRha2VSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEi0KBmxpbWl0cxgCIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuTGltaXQipAEKDlJlc2VydmVSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEEhYKDnJlc2VydmF0aW9uX2lkGAQgASgJEg4KBnR0bF9tcxgFIAEoDSJRCg9SZXNlcnZlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0IigKDUNvbW1pdFJlcXVlc3QSFwoPcmVzZXJ2YXRpb25faWRzGAEgAygJIhAKDkNvbW1pdFJlc3BvbnNlIikKDlJlbGVhc2VSZXF1ZXN0EhcKD3Jlc2VydmF0aW9uX2lkcxgBIAMoCSIRCg9SZWxlYXNlUmVzcG9uc2UqQAoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASEQoNVU5JVF9SRVFVRVNUUxABEg8KC1VOSVRfVE9LRU5TEAIy4AMKEFJhdGVsaW1pdFNlcnZpY2USWQoFQ2hlY2sSJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNoZWNrUmVxdWVzdBolLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2hlY2tSZXNwb25zZSIDkAIBElEKBFRha2USIy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXF1ZXN0GiQuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5UYWtlUmVzcG9uc2USXwoHUmVzZXJ2ZRImLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVzZXJ2ZVJlcXVlc3QaJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlc2VydmVSZXNwb25zZSIDkAICElwKBkNvbW1pdBIlLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ29tbWl0UmVxdWVzdBomLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ29tbWl0UmVzcG9uc2UiA5ACAhJfCgdSZWxlYXNlEiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZWxlYXNlUmVxdWVzdBonLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVsZWFzZVJlc3BvbnNlIgOQAgJiBnByb3RvMw");
+  fileDesc("CiZhcnJvd21lc2gvcmF0ZWxpbWl0L3YxL3JhdGVsaW1pdC5wcm90bxIWYXJyb3dtZXNoLnJhdGVsaW1pdC52MSIUCgZDYWxsZXISCgoCaXAYASABKAkipQEKBUxpbWl0EgwKBG5hbWUYASABKAkSKgoEdW5pdBgCIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBINCgVxdW90YRgDIAEoBBIRCglyZW1haW5pbmcYBCABKAQSEAoIcmVzZXRfbXMYBSABKAQSGwoOcmV0cnlfYWZ0ZXJfbXMYBiABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiegoMQ2hlY2tSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk8KDUNoZWNrUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0InkKC1Rha2VSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk4KDFRha2VSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEi0KBmxpbWl0cxgCIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuTGltaXQipAEKDlJlc2VydmVSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEEhYKDnJlc2VydmF0aW9uX2lkGAQgASgJEg4KBnR0bF9tcxgFIAEoDSJRCg9SZXNlcnZlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0IkQKDURlY2lkZVJlcXVlc3QSMwoJZGVjaXNpb25zGAEgAygLMiAuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpc2lvbiKGAQoIRGVjaXNpb24SMwoEdGFrZRgBIAEoCzIjLmFycm93bWVzaC5yYXRlbGltaXQudjEuVGFrZVJlcXVlc3RIABI5CgdyZXNlcnZlGAIgASgLMiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVxdWVzdEgAQgoKCHF1ZXN0aW9uIkMKDkRlY2lkZVJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5PdXRjb21lIqoBCgdPdXRjb21lEjQKBHRha2UYASABKAsyJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXNwb25zZUgAEjoKB3Jlc2VydmUYAiABKAsyJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlc2VydmVSZXNwb25zZUgAEiMKBWVycm9yGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZhbnN3ZXIiKAoNQ29tbWl0UmVxdWVzdBIXCg9yZXNlcnZhdGlvbl9pZHMYASADKAkiEAoOQ29tbWl0UmVzcG9uc2UiKQoOUmVsZWFzZVJlcXVlc3QSFwoPcmVzZXJ2YXRpb25faWRzGAEgAygJIhEKD1JlbGVhc2VSZXNwb25zZSpACgRVbml0EhQKEFVOSVRfVU5TUEVDSUZJRUQQABIRCg1VTklUX1JFUVVFU1RTEAESDwoLVU5JVF9UT0tFTlMQAjK5BAoQUmF0ZWxpbWl0U2VydmljZRJZCgVDaGVjaxIkLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2hlY2tSZXF1ZXN0GiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5DaGVja1Jlc3BvbnNlIgOQAgESUQoEVGFrZRIjLmFycm93bWVzaC5yYXRlbGltaXQudjEuVGFrZVJlcXVlc3QaJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXNwb25zZRJfCgdSZXNlcnZlEiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVxdWVzdBonLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVzZXJ2ZVJlc3BvbnNlIgOQAgISVwoGRGVjaWRlEiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXF1ZXN0GiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXNwb25zZRJcCgZDb21taXQSJS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlcXVlc3QaJi5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlc3BvbnNlIgOQAgISXwoHUmVsZWFzZRImLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVsZWFzZVJlcXVlc3QaJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlbGVhc2VSZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_rpc_status]);
 
 /**
  * Caller is who spends, as the gateway knows it.
@@ -296,6 +298,130 @@ export const ReserveResponseSchema: GenMessage<ReserveResponse> = /*@__PURE__*/
   messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 7);
 
 /**
+ * DecideRequest asks for several decisions.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.DecideRequest
+ */
+export type DecideRequest = Message<"arrowmesh.ratelimit.v1.DecideRequest"> & {
+  /**
+   * Decisions of any callers: 1..256.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.Decision decisions = 1;
+   */
+  decisions: Decision[];
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.DecideRequest.
+ * Use `create(DecideRequestSchema)` to create a new message.
+ */
+export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 8);
+
+/**
+ * Decision is one question of a DecideRequest.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.Decision
+ */
+export type Decision = Message<"arrowmesh.ratelimit.v1.Decision"> & {
+  /**
+   * What is asked; a decision without a question is refused as invalid.
+   *
+   * @generated from oneof arrowmesh.ratelimit.v1.Decision.question
+   */
+  question: {
+    /**
+     * As a call of Take.
+     *
+     * @generated from field: arrowmesh.ratelimit.v1.TakeRequest take = 1;
+     */
+    value: TakeRequest;
+    case: "take";
+  } | {
+    /**
+     * As a call of Reserve.
+     *
+     * @generated from field: arrowmesh.ratelimit.v1.ReserveRequest reserve = 2;
+     */
+    value: ReserveRequest;
+    case: "reserve";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.Decision.
+ * Use `create(DecisionSchema)` to create a new message.
+ */
+export const DecisionSchema: GenMessage<Decision> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 9);
+
+/**
+ * DecideResponse has the answers.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.DecideResponse
+ */
+export type DecideResponse = Message<"arrowmesh.ratelimit.v1.DecideResponse"> & {
+  /**
+   * One for each decision, in their order.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.Outcome outcomes = 1;
+   */
+  outcomes: Outcome[];
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.DecideResponse.
+ * Use `create(DecideResponseSchema)` to create a new message.
+ */
+export const DecideResponseSchema: GenMessage<DecideResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 10);
+
+/**
+ * Outcome is the answer to one decision.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.Outcome
+ */
+export type Outcome = Message<"arrowmesh.ratelimit.v1.Outcome"> & {
+  /**
+   * What a call of its own would have answered.
+   *
+   * @generated from oneof arrowmesh.ratelimit.v1.Outcome.answer
+   */
+  answer: {
+    /**
+     * To take.
+     *
+     * @generated from field: arrowmesh.ratelimit.v1.TakeResponse take = 1;
+     */
+    value: TakeResponse;
+    case: "take";
+  } | {
+    /**
+     * To reserve.
+     *
+     * @generated from field: arrowmesh.ratelimit.v1.ReserveResponse reserve = 2;
+     */
+    value: ReserveResponse;
+    case: "reserve";
+  } | {
+    /**
+     * Why there was no decision.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.Outcome.
+ * Use `create(OutcomeSchema)` to create a new message.
+ */
+export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 11);
+
+/**
  * CommitRequest makes reservations final.
  *
  * @generated from message arrowmesh.ratelimit.v1.CommitRequest
@@ -314,7 +440,7 @@ export type CommitRequest = Message<"arrowmesh.ratelimit.v1.CommitRequest"> & {
  * Use `create(CommitRequestSchema)` to create a new message.
  */
 export const CommitRequestSchema: GenMessage<CommitRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 8);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 12);
 
 /**
  * CommitResponse has no fields yet.
@@ -329,7 +455,7 @@ export type CommitResponse = Message<"arrowmesh.ratelimit.v1.CommitResponse"> & 
  * Use `create(CommitResponseSchema)` to create a new message.
  */
 export const CommitResponseSchema: GenMessage<CommitResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 9);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 13);
 
 /**
  * ReleaseRequest gives reservations back.
@@ -350,7 +476,7 @@ export type ReleaseRequest = Message<"arrowmesh.ratelimit.v1.ReleaseRequest"> & 
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 10);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 14);
 
 /**
  * ReleaseResponse has no fields yet.
@@ -365,7 +491,7 @@ export type ReleaseResponse = Message<"arrowmesh.ratelimit.v1.ReleaseResponse"> 
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 11);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 15);
 
 /**
  * What is counted.
@@ -445,6 +571,19 @@ export const RatelimitService: GenService<{
     methodKind: "unary";
     input: typeof ReserveRequestSchema;
     output: typeof ReserveResponseSchema;
+  },
+  /**
+   * Decide makes several decisions in one call, in order and each by itself: as many calls of Take and Reserve. It spends
+   * again when it is called again, as Take does.
+   *
+   * Errors: INVALID_ARGUMENT (no decision, or more than 256). What is wrong with one decision is the outcome of that one.
+   *
+   * @generated from rpc arrowmesh.ratelimit.v1.RatelimitService.Decide
+   */
+  decide: {
+    methodKind: "unary";
+    input: typeof DecideRequestSchema;
+    output: typeof DecideResponseSchema;
   },
   /**
    * Commit makes reservations final. An id that is unknown or has expired is ignored.
