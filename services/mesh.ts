@@ -58,6 +58,7 @@ interface Built {
 /** A way to a role, here or elsewhere. */
 interface Reached {
   readonly channel: Channel;
+  readonly isRemote: boolean;
   readonly isReady: () => Promise<boolean>;
 }
 
@@ -158,7 +159,10 @@ async function serveGateway(
     return (await Promise.all(peers.map((peer) => peer.isReady()))).every(Boolean);
   };
 
-  const limiter = new Limiter(ratelimit.channel, config.reservationMs, platform);
+  const limiter = new Limiter(ratelimit.channel, config.reservationMs, {
+    ...platform,
+    isRatelimitRemote: ratelimit.isRemote,
+  });
   platform.defer(() => limiter.settled());
   const metrics = createGatewayMetrics(registry);
   const admission = new Admission(config.admittedInputsMax, metrics.shed);
@@ -167,6 +171,7 @@ async function serveGateway(
   const directory = createModelDirectory(inference.channel, { clock, random: Math.random });
   const embed = createEmbedder({
     tokenizer: tokenizer.channel,
+    isTokenizerRemote: tokenizer.isRemote,
     inference: inference.channel,
     computeMsMax: common.requestMsMax,
     ...{ directory, limiter, admission, cache, clock },
@@ -238,7 +243,7 @@ const noModels: NamedHealth = async () => new Map();
 async function reachLocally(role: InternalRole, platform: Platform): Promise<Reached> {
   const { bindings, isReady } = await build[role](platform);
   const channel = createLocalChannel({ role, bindings, interceptors: platform.interceptors.local });
-  return { channel, isReady: async () => isReady() };
+  return { channel, isRemote: false, isReady: async () => isReady() };
 }
 
 /** How long a peer may take to say that it is ready. */
@@ -251,6 +256,7 @@ function reachRemotely(address: string, platform: Platform): Reached {
   const health = channel.client(Health);
   return {
     channel,
+    isRemote: true,
     async isReady() {
       const context: CallContext = {
         signal: AbortSignal.timeout(peerReadyMsMax),

@@ -53,8 +53,22 @@ for (const kind of kinds) {
       });
     }
 
+    test("requests that come at once are one tree each", async () => {
+      const traceIds = Array.from({ length: 8 }, (_, index) => `${index + 1}`.repeat(32));
+      const requests = traceIds.map((traceId) => {
+        const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+        return post(`${mesh.url}/embed`, { inputs: `at once ${traceId}` }, headers);
+      });
+      await Promise.all(requests);
+      for (const traceId of traceIds) {
+        const spans = await spansOf(collector, traceId);
+        const root = spans.find((span) => span.parentSpanId === "b7ad6b7169203331");
+        hasOnePathThroughAllRoles(spans, root);
+      }
+    });
+
     test("a refused request is traced with its fault", async () => {
-      const traceId = "11111111111111111111111111111111";
+      const traceId = "abababababababababababababababab";
       const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
       await post(`${mesh.url}/embed`, { inputs: "" }, headers);
       const deadline = Date.now() + exportMsMax;

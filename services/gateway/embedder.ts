@@ -10,6 +10,7 @@ import { MeshError, toMeshError } from "../../lib/errors.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
 import { untilAborted } from "../../lib/rpc/dispatch.js";
 import type { Admission } from "./admission.js";
+import { createEncode } from "./encoding.js";
 import type { Limiter } from "./limiter.js";
 import type { ModelDirectory } from "./model-directory.js";
 import type { Computed, VectorCache } from "./vector-cache.js";
@@ -48,6 +49,8 @@ export type Embed = (order: EmbedOrder, context: CallContext) => Promise<Embedde
 
 export interface EmbedderDeps {
   readonly tokenizer: Channel;
+  /** Whether a call to the tokenizer costs so much that requests share one. */
+  readonly isTokenizerRemote?: boolean;
   readonly inference: Channel;
   readonly directory: ModelDirectory;
   readonly limiter: Limiter;
@@ -61,7 +64,9 @@ export interface EmbedderDeps {
 /** text -> take a request -> token ids -> reserve tokens -> vectors, remembered or new -> commit, or release */
 export function createEmbedder(deps: EmbedderDeps): Embed {
   const { admission, directory, limiter } = deps;
-  const tokenizer = deps.tokenizer.client(TokenizerService);
+  const encode = createEncode(deps.tokenizer.client(TokenizerService), {
+    isGathering: deps.isTokenizerRemote ?? false,
+  });
   const inference = deps.inference.client(InferenceService);
 
   return async (order, context) => {
@@ -92,15 +97,10 @@ export function createEmbedder(deps: EmbedderDeps): Embed {
 
   async function run(order: EmbedOrder, model: Model, context: CallContext): Promise<Embedded> {
     requireVectors(model, order);
-    const { encodings } = await tokenizer.encode(
-      {
-        model: model.name,
-        version: model.version,
-        revision: model.revision,
-        texts: [...order.texts],
-        ...(order.truncate !== undefined && { truncate: order.truncate }),
-        ...(order.promptName !== undefined && { promptName: order.promptName }),
-      },
+    const { texts, truncate, promptName } = order;
+    const { name, version, revision } = model;
+    const encodings = await encode(
+      { model: name, version, revision, texts, truncate, promptName },
       context,
     );
     const sequences = encodings.map((encoding) => encoding.ids);

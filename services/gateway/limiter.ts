@@ -11,6 +11,7 @@ import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
 import type { Log } from "../../lib/log.js";
 import type { CallContext, Channel, Client } from "../../lib/rpc/call.js";
+import { createDecide, type Decide } from "./deciding.js";
 
 /** Settling happens after the answer; it gets this long, and then the reservation's own time decides. */
 const settleMsMax = 5_000;
@@ -23,21 +24,26 @@ export interface Reservation {
   release(): void;
 }
 
+export interface LimiterDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether a call to the ratelimit service costs so much that requests share one. */
+  readonly isRatelimitRemote?: boolean;
+}
+
 /** The gateway's view of the ratelimit service: refusals are faults, settling does not hold up answers. */
 export class Limiter {
   readonly #ratelimit: Client<typeof RatelimitService>;
   readonly #reservationMs: number;
-  readonly #deps: { readonly clock: Clock; readonly log: Log };
+  readonly #decide: Decide;
+  readonly #deps: LimiterDeps;
   readonly #commits: string[] = [];
   readonly #releases: string[] = [];
   #settling: Promise<void> | undefined;
 
-  constructor(
-    ratelimit: Channel,
-    reservationMs: number,
-    deps: { readonly clock: Clock; readonly log: Log },
-  ) {
+  constructor(ratelimit: Channel, reservationMs: number, deps: LimiterDeps) {
     this.#ratelimit = ratelimit.client(RatelimitService);
+    this.#decide = createDecide(this.#ratelimit, { isGathering: deps.isRatelimitRemote ?? false });
     this.#reservationMs = reservationMs;
     this.#deps = deps;
   }
@@ -45,8 +51,8 @@ export class Limiter {
   /** Spends one request of the caller, or throws `limited`. */
   async takeRequest(context: CallContext): Promise<void> {
     const caller = { ip: context.clientIp };
-    const { allowed, limits } = await this.#ratelimit.take(
-      { caller, unit: Unit.REQUESTS, amount: 1n },
+    const { allowed, limits } = await this.#decide(
+      { case: "take", value: { caller, unit: Unit.REQUESTS, amount: 1n } },
       context,
     );
     if (!allowed) throw limited("requests", limits, context);
@@ -61,7 +67,8 @@ export class Limiter {
       reservationId: randomUUID(),
       ttlMs: this.#reservationMs,
     } satisfies MessageInitShape<typeof ReserveRequestSchema>;
-    const { allowed, limits } = await this.#ratelimit.reserve(request, context);
+    const question = { case: "reserve", value: request } as const;
+    const { allowed, limits } = await this.#decide(question, context);
     if (!allowed) throw limited("tokens", limits, context);
     return {
       commit: () => this.#settle(this.#commits, request.reservationId),

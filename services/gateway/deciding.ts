@@ -1,0 +1,58 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  DecisionSchema,
+  Limit,
+  Outcome,
+  RatelimitService,
+} from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import { MeshError } from "../../lib/errors.js";
+import type { CallContext, Client } from "../../lib/rpc/call.js";
+import { Gather } from "../../lib/rpc/gather.js";
+import { errorOf } from "../../lib/rpc/status.js";
+
+/** Decisions of one Decide call; the service takes four times as many. */
+const decisionsMax = 64;
+
+/** A Take or a Reserve. */
+export type Question = Extract<
+  MessageInitShape<typeof DecisionSchema>["question"],
+  { case: "take" | "reserve" }
+>;
+
+export interface Verdict {
+  readonly allowed: boolean;
+  /** Every limit that applies to the caller. */
+  readonly limits: readonly Limit[];
+}
+
+export type Decide = (question: Question, context: CallContext) => Promise<Verdict>;
+
+/** question -> (what else is asked in this turn ->) ratelimit -> verdict */
+export function createDecide(
+  ratelimit: Client<typeof RatelimitService>,
+  options: { readonly isGathering: boolean },
+): Decide {
+  const decideAlone: Decide = ({ case: kind, value }, context) =>
+    kind === "take" ? ratelimit.take(value, context) : ratelimit.reserve(value, context);
+  if (!options.isGathering) return decideAlone;
+
+  const gather = new Gather<Question, Verdict | MeshError>({
+    itemsMax: decisionsMax,
+    async send(questions, context) {
+      const [first, ...others] = questions;
+      if (first !== undefined && others.length === 0) return [await decideAlone(first, context)];
+      const decisions = questions.map((question) => ({ question }));
+      return (await ratelimit.decide({ decisions }, context)).outcomes.map(toVerdict);
+    },
+  });
+  return async (question, context) => {
+    const verdict = await gather.call(question, context);
+    if (verdict instanceof MeshError) throw verdict;
+    return verdict;
+  };
+}
+
+function toVerdict({ answer }: Outcome): Verdict | MeshError {
+  if (answer.case === "error") return errorOf(answer.value);
+  return answer.value ?? new MeshError("internal", "an outcome without an answer");
+}
