@@ -2,28 +2,38 @@
 
 import { equal, match, ok } from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { packageRoot } from "../lib/package-root.js";
 import { type Mesh, startMesh } from "./support/mesh-process.js";
 import { cacheFolder, missing, run } from "./support/programs.js";
+import { writeSimple } from "./support/tiny-models.js";
 
-const commands = commandsOf("README.md");
+const documents = ["README.md", "docs/models.md"];
+const commands = documents.flatMap(commandsOf);
 const grpcurl = join(cacheFolder, "grpcurl-1.9.3");
 
-describe("the README", { timeout: 120_000 }, () => {
+describe("a document", { timeout: 120_000 }, () => {
   let mesh: Mesh;
+  let repository: string;
   before(async () => {
-    mesh = await startMesh("one");
+    repository = await mkdtemp(join(tmpdir(), "arrowmesh-docs-"));
+    writeSimple(join(repository, "simple"));
+    mesh = await startMesh("one", { MODEL_REPOSITORY: repository });
   });
-  after(() => mesh.stop());
+  after(async () => {
+    await mesh.stop();
+    await rm(repository, { recursive: true });
+  });
 
   for (const command of commands.filter((line) => line.startsWith("curl "))) {
     test(`shows ${command}`, { skip: missing("curl") }, async () => {
       const here = command.replaceAll("127.0.0.1:8080", `127.0.0.1:${mesh.gateway.port}`);
       const { code, stdout, stderr } = await run("sh", ["-c", here.replace("curl ", "curl -sSf ")]);
       equal(code, 0, stderr);
-      match(stdout, /^(\[\[|\{"object":"list"|# HELP)/);
+      match(stdout, /^(\[\[|\{"object":"list"|# HELP|\[\{"name":"|\{"versions"|$)/);
     });
   }
 
@@ -42,11 +52,12 @@ describe("the README", { timeout: 120_000 }, () => {
 });
 
 describe("every npm script and file that the documents show", () => {
-  const documents = ["README.md", "CONTRIBUTING.md"];
   const { scripts } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
-  for (const command of documents.flatMap(commandsOf).filter((line) => line.startsWith("npm "))) {
+  for (const command of [...commands, ...commandsOf("CONTRIBUTING.md")].filter((line) =>
+    line.startsWith("npm "),
+  )) {
     test(`exists: ${command}`, () => {
       const [, verb = "", name = ""] = command.split(" ");
       ok(scripts[verb === "run" ? name : verb]);
@@ -58,7 +69,7 @@ describe("every npm script and file that the documents show", () => {
       const args = command.split(" ").slice(1);
       const { code, stdout } = await run("npx", [...args, "--help"], { cwd: packageRoot });
       equal(code, 0);
-      match(stdout, /Settings, by environment variable/);
+      match(stdout, /Settings, by environment variable|Download a model/);
     });
   }
 });
