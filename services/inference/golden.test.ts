@@ -1,30 +1,26 @@
-// The real model, from text to vector, by the services as callers see them.
+// The real models, from text to vector, by the services as callers see them.
 
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Registry } from "prom-client";
 import { InferenceService } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
-import { systemClock } from "../../lib/clock.js";
-import { ConfigError, readConfig } from "../../lib/config.js";
-import { Deferred } from "../../lib/defer.js";
-import { createLog } from "../../lib/log.js";
-import { readModelFolder } from "../../lib/model-folder.js";
+import { readConfig } from "../../lib/config.js";
+import { ModelCatalog } from "../../lib/model-catalog.js";
 import { packageRoot } from "../../lib/package-root.js";
 import type { Client } from "../../lib/rpc/call.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
 import { callContext } from "../../test/support/call-context.js";
 import { cosine, goldenMissing, readGoldenEmbeddings } from "../../test/support/golden.js";
+import { inferenceConfig, loadDeps } from "../../test/support/inference.js";
 import { seeded } from "../../test/support/random.js";
 import { tokenizerSchema } from "../tokenizer/config.js";
 import { createTokenizer } from "../tokenizer/service.js";
-import { BatchRunner } from "./batch-runner.js";
-import { inferenceSchema } from "./config.js";
-import { createInferenceMetrics } from "./metrics.js";
-import { openOnnxModel } from "./onnx-model.js";
+import { Repository } from "./repository.js";
 import { createInference } from "./service.js";
+
+type Inference = Client<typeof InferenceService>;
 
 /** The largest difference between two vectors of one text; the model itself repeats to 3e-8. */
 const sameWithin = 1e-6;
@@ -32,7 +28,6 @@ const sharedModel = join(packageRoot, "../shared/models/all-MiniLM-L6-v2");
 const float32Missing = existsSync(join(sharedModel, "onnx/model.onnx"))
   ? false
   : "../shared/models/all-MiniLM-L6-v2/onnx/model.onnx is not there";
-
 const words = "the river paper of a mesh token vector cold light, stone running über 東京 42".split(
   " ",
 );
@@ -40,8 +35,7 @@ const words = "the river paper of a mesh token vector cold light, stone running 
 /** Texts to token ids, by the tokenizer service. */
 async function tokenize(texts: readonly string[]): Promise<{ ids: number[] }[]> {
   const config = readConfig(tokenizerSchema, {});
-  const folder = readModelFolder(config.modelPath, config.modelId);
-  const bindings = [createTokenizer(config, folder)];
+  const bindings = [createTokenizer(config, new ModelCatalog(config))];
   const channel = createLocalChannel({ role: "tokenizer", bindings, interceptors: [] });
   const { encodings } = await channel
     .client(TokenizerService)
@@ -50,24 +44,19 @@ async function tokenize(texts: readonly string[]): Promise<{ ids: number[] }[]> 
 }
 
 async function openInference(
-  env: NodeJS.ProcessEnv,
-  deferred: Deferred,
-): Promise<Client<typeof InferenceService>> {
-  const config = readConfig(inferenceSchema, env);
-  const folder = readModelFolder(config.modelPath, config.modelId);
-  const metrics = createInferenceMetrics(new Registry());
-  const log = createLog("silent");
-  const deps = { clock: systemClock, log, metrics, defer: deferred.defer };
-  const model = await openOnnxModel(config, folder, deps);
-  const runner = new BatchRunner(config, { model, dimensions: folder.dimensions, metrics });
-  const bindings = [createInference(config, { folder, runner })];
-  return createLocalChannel({ role: "inference", bindings, interceptors: [] }).client(
-    InferenceService,
-  );
+  env: Readonly<Record<string, string>>,
+): Promise<{ inference: Inference; close(): Promise<void> }> {
+  const config = inferenceConfig(env);
+  const catalog = new ModelCatalog(config);
+  const repository = new Repository(catalog, config, { ...loadDeps(), random: Math.random });
+  await repository.load("");
+  const bindings = [createInference(config, repository)];
+  const channel = createLocalChannel({ role: "inference", bindings, interceptors: [] });
+  return { inference: channel.client(InferenceService), close: () => repository.close() };
 }
 
 async function vectorsOf(
-  inference: Client<typeof InferenceService>,
+  inference: Inference,
   sequences: readonly { ids: number[] }[],
   normalize = true,
 ): Promise<Float32Array[]> {
@@ -86,12 +75,12 @@ function distance(a: Float32Array | undefined, b: Float32Array | undefined): num
 }
 
 describe("the int8 model", () => {
-  const deferred = new Deferred();
-  let inference: Client<typeof InferenceService>;
+  let inference: Inference;
+  let close = async (): Promise<void> => {};
   before(async () => {
-    inference = await openInference({ INFERENCE_WORKERS: "2" }, deferred);
+    ({ inference, close } = await openInference({ INFERENCE_WORKERS: "2" }));
   });
-  after(() => deferred.releaseAll());
+  after(() => close());
 
   test("vectors are those of the fp32 model on every golden line", {
     skip: goldenMissing,
@@ -100,10 +89,10 @@ describe("the int8 model", () => {
     const vectors = await vectorsOf(inference, await tokenize(golden.map(({ text }) => text)));
     const cosines = golden.map(({ embedding }, row) => cosine(embedding, vectors[row] ?? []));
     for (const [row, value] of cosines.entries()) {
-      ok(value >= 0.985, `${value}: ${golden[row]?.text.slice(0, 60)}`);
+      ok(value >= 0.99, `${value}: ${golden[row]?.text.slice(0, 60)}`);
     }
     const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length;
-    ok(mean >= 0.995, `mean ${mean}`);
+    ok(mean >= 0.997, `mean ${mean}`);
   });
 
   for (const normalize of [true, false]) {
@@ -149,15 +138,36 @@ describe("the int8 model", () => {
     const [first, ...others] = await vectorsOf(inference, new Array(9).fill({ ids }));
     for (const vector of others) ok(distance(vector, first) <= sameWithin);
   });
+
+  test("its sentiment head tells praise from blame", async () => {
+    const texts = ["I love this, it is wonderful", "terrible, a waste of money"];
+    const sequences = await tokenize(texts);
+    const { labels, scores } = await inference.classify({ sequences }, callContext());
+    deepEqual(labels, ["NEGATIVE", "POSITIVE"]);
+    const [badOfPraise = 1, goodOfPraise = 0, badOfBlame = 0, goodOfBlame = 1] = scores;
+    ok(goodOfPraise > 0.6 && badOfBlame > 0.6, String(scores));
+    ok(Math.abs(badOfPraise + goodOfPraise - 1) < 1e-6);
+    ok(Math.abs(badOfBlame + goodOfBlame - 1) < 1e-6);
+  });
+
+  test("the vectors of tokens have the mean that is the vector of the text", async () => {
+    const sequences = await tokenize(["a river of paper"]);
+    const { vectors, dimensions } = await inference.embedTokens({ sequences }, callContext());
+    const tokens = new Float32Array((vectors[0] ?? new Uint8Array()).slice().buffer);
+    equal(tokens.length, (sequences[0]?.ids.length ?? 0) * dimensions);
+    const mean = new Float32Array(dimensions).map((_, i) =>
+      tokens.reduce((sum, value, at) => (at % dimensions === i ? sum + value : sum), 0),
+    );
+    const [vector = new Float32Array()] = await vectorsOf(inference, sequences);
+    ok(cosine(mean, vector) > 0.999_99);
+  });
 });
 
-test("the float32 model gives the golden vectors", {
+test("the fp32 model gives the golden vectors", {
   skip: float32Missing || goldenMissing,
 }, async () => {
-  const deferred = new Deferred();
+  const { inference, close } = await openInference({ DTYPE: "fp32", MODEL_PATH: sharedModel });
   try {
-    const env = { DTYPE: "float32", MODEL_PATH: sharedModel, INFERENCE_WORKERS: "1" };
-    const inference = await openInference(env, deferred);
     const golden = readGoldenEmbeddings();
     const vectors = await vectorsOf(inference, await tokenize(golden.map(({ text }) => text)));
     for (const [row, { embedding, text }] of golden.entries()) {
@@ -167,24 +177,6 @@ test("the float32 model gives the golden vectors", {
     const { models } = await inference.listModels({}, callContext());
     deepEqual([models[0]?.dtype, models[0]?.pooling], ["float32", "mean"]);
   } finally {
-    await deferred.releaseAll();
-  }
-});
-
-test("weights that are not there, or longer texts than a batch holds, are a bad configuration", async () => {
-  for (const [env, problem] of [
-    [
-      { DTYPE: "float32", MODEL_PATH: "models/all-MiniLM-L6-v2" },
-      /DTYPE=float32 needs .*model\.onnx/,
-    ],
-    [{ INFERENCE_BATCH_TOKENS_MAX: "255" }, /below the model's 256 tokens/],
-  ] as const) {
-    const path = "MODEL_PATH" in env ? { MODEL_PATH: join(packageRoot, env.MODEL_PATH) } : {};
-    const opening = openInference({ ...env, ...path }, new Deferred());
-    await rejects(opening, (error) => {
-      ok(error instanceof ConfigError);
-      match(error.message, problem);
-      return true;
-    });
+    await close();
   }
 });
