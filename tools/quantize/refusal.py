@@ -1,0 +1,2 @@
+class Refusal(Exception):
+    """What is wrong with the input, in one line."""
