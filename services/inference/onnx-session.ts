@@ -22,7 +22,7 @@ export async function openSession(
   for (const [index, provider] of options.providers.entries()) {
     try {
       const session = await InferenceSession.create(file, {
-        ...sessionOptions(options.threads, provider),
+        ...sessionOptions(file, options.threads, provider),
         // What a provider cannot run goes to those after it.
         executionProviders: options.providers
           .slice(index)

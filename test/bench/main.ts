@@ -1,11 +1,10 @@
 // npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to
 // what the machine can do. docs/benchmarks.md says what the cases mean.
 
-import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { hasVnni } from "../../services/inference/session-options.js";
 import { Bench, type Row } from "./bench.js";
 import { type Case, cases } from "./cases.js";
+import { describeCpu } from "./cpu.js";
 import { Patience } from "./patience.js";
 import { toLine, toTable } from "./table.js";
 
@@ -36,7 +35,7 @@ try {
   await bench.close();
 }
 
-const cpu = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${hasVnni() ? "VNNI" : "no VNNI"}`;
+const cpu = describeCpu();
 console.log(`The mesh as ${kind}; ${cpu}; Node ${process.version}; ${values.seconds} s a case\n`);
 console.log(toTable(rows));
 if (rows.some(({ loaded }) => loaded.failures > 0)) process.exitCode = 1;

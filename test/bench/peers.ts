@@ -3,12 +3,11 @@
 // right before it.
 
 import { existsSync } from "node:fs";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "../../lib/package-root.js";
-import { hasVnni } from "../../services/inference/session-options.js";
 import { startMesh } from "../support/mesh-process.js";
+import { describeCpu } from "./cpu.js";
 import { createBatches } from "./limit/batches.js";
 import { Limit } from "./limit/limit.js";
 import { loadServer, singleTexts, type Target } from "./load-server.js";
@@ -48,7 +47,7 @@ try {
   const duels: Duel[] = [];
   for (const callers of [1, 16, 64]) duels.push(...(await fight(peer, meshes, callers)));
   const after = await measureBare(limits);
-  const cpu = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${hasVnni() ? "VNNI" : "no VNNI"}`;
+  const cpu = describeCpu();
   console.log(`${cpu}; Node ${process.version}; ${rounds} rounds of ${seconds} s\n`);
   const bare = {
     int8: mean([before.int8, after.int8]),

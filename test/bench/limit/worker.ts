@@ -19,7 +19,7 @@ export interface LimitRun {
 }
 
 const { file, threads } = workerData as LimitSetup;
-const session = await InferenceSession.create(file, sessionOptions(threads));
+const session = await InferenceSession.create(file, sessionOptions(file, threads));
 const outputs = session.outputNames.includes("sentence_embedding")
   ? ["sentence_embedding"]
   : ["last_hidden_state"];
