@@ -27,7 +27,7 @@ const tensors = new TensorRun(session);
 /** ONNX Runtime runs a batch some turns of the event loop after it was asked; its inputs must stand until then. */
 let last = Promise.resolve();
 port.on("message", (order: WorkerOrder) => {
-  last = last.then(() => answer(order));
+  last = last.then(() => (order.kind === "end" ? process.exit() : answer(order)));
 });
 say({
   kind: "ready",
@@ -41,7 +41,9 @@ function say(message: WorkerMessage): void {
   port.postMessage(message);
 }
 
-async function answer(order: WorkerOrder): Promise<void> {
+type BatchOrder = Exclude<WorkerOrder, { kind: "end" }>;
+
+async function answer(order: BatchOrder): Promise<void> {
   const { slot, ticket } = order;
   const memory = setup.slots[slot] as BatchSlot;
   if (!take(memory, ticket)) return;
@@ -52,7 +54,7 @@ async function answer(order: WorkerOrder): Promise<void> {
   }
 }
 
-async function run(order: WorkerOrder, memory: BatchSlot): Promise<WorkerMessage> {
+async function run(order: BatchOrder, memory: BatchSlot): Promise<WorkerMessage> {
   const { slot } = order;
   const startedAt = systemClock.nowMs();
   if (order.kind === "tensors") {

@@ -18,6 +18,8 @@ export interface WorkerSetup {
 
 /** What the pool tells a worker. */
 export type WorkerOrder =
+  /** To end, after the batches that were sent before. */
+  | { readonly kind: "end" }
   | {
       readonly kind: "sequences";
       readonly slot: number;

@@ -1,11 +1,14 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { FakeClock } from "../../lib/fake-clock.js";
+import { turn } from "../../test/support/fake-engine.js";
 import {
   batchOf,
   ids,
+  loadingProgram,
   openPool,
   program,
   runBatch,
@@ -14,9 +17,6 @@ import {
 } from "../../test/support/test-pool.js";
 
 const failing = "throw new Error('no model')";
-/** Never says that it is ready. */
-const loading = "setInterval(() => {}, 1_000)";
-
 function ended(threads: readonly Worker[]): boolean {
   return threads.every(({ threadId }) => threadId === -1);
 }
@@ -30,19 +30,49 @@ test("a worker that dies loses its batch and is replaced", async (t) => {
   deepEqual([restarts(), threads.length], [1, 2]);
 });
 
-test("a worker that hangs loses its batches and is replaced", async (t) => {
+test("a worker that hangs loses its batches and is replaced; should it come back, it ends", async (t) => {
   const clock = new FakeClock();
-  const { pool, restarts, threads } = await openPool(t, {}, { clock });
+  const { pool, restarts, threads, begun, release } = await openPool(t, {}, { clock });
   const first = startBatch(pool, batchOf(ids.hangs));
-  const second = startBatch(pool, batchOf(2));
+  const second = startBatch(pool, batchOf(ids.dies));
+  await begun();
   await clock.moveTo(499);
-  equal(threads[0]?.threadId === -1, false);
+  equal(pool.prefetchCount + pool.idleCount, 0);
   await clock.moveTo(500);
   deepEqual(await first?.ended, { lost: { hadBegun: true } });
   deepEqual(await second?.ended, { lost: { hadBegun: false } });
   await until(pool, () => pool.idleCount === 1);
   ok("rows" in (await runBatch(pool, batchOf(5))));
   equal(restarts(), 1);
+  equal(ended(threads), false);
+  const [hung] = threads as [Worker];
+  const exited = once(hung, "exit");
+  release();
+  // It does not begin with the batch that was taken from it.
+  deepEqual(await exited, [0]);
+  ok("rows" in (await runBatch(pool, batchOf(6))));
+  equal(restarts(), 1);
+});
+
+test("as many threads may hang as there are workers, then no more are started", async (t) => {
+  const clock = new FakeClock();
+  const { pool, threads, restarts, begun, release } = await openPool(t, { workers: 2 }, { clock });
+  const hang = async (): Promise<void> => {
+    const { idleCount } = pool;
+    const batches = Array.from({ length: idleCount }, () => startBatch(pool, batchOf(ids.hangs)));
+    await begun();
+    await clock.moveTo(clock.nowMs() + 500);
+    for (const batch of batches) deepEqual(await batch?.ended, { lost: { hadBegun: true } });
+  };
+  await hang();
+  await until(pool, () => pool.idleCount === 2);
+  await hang();
+  await clock.moveTo(clock.nowMs() + 10_000);
+  deepEqual([threads.length, restarts(), pool.isHealthy], [4, 2, false]);
+  release();
+  await until(pool, () => pool.idleCount === 2);
+  ok("rows" in (await runBatch(pool, batchOf(5))));
+  deepEqual([threads.length, restarts()], [6, 4]);
 });
 
 test("a batch has its whole time from when it begins to run", async (t) => {
@@ -113,17 +143,26 @@ test("a thread that ends while loading is an error", async (t) => {
 
 test("a model that takes too long to load is given up", async (t) => {
   const clock = new FakeClock();
+  const gate = new Int32Array(new SharedArrayBuffer(8));
   const threads: Worker[] = [];
-  const opening = openPool(t, { loadMsMax: 700 }, { clock, threads, codeOf: () => loading });
-  const refused = rejects(opening, ({ message }: Error) => {
-    match(message, /not loaded within 700 ms/);
-    return true;
+  const codeOf = (index: number): string => (index === 1 ? loadingProgram : program);
+  const opening = openPool(t, { workers: 2, loadMsMax: 700 }, { clock, threads, gate, codeOf });
+  let isRefused = false;
+  const refused = rejects(opening, /not loaded within 700 ms/).finally(() => {
+    isRefused = true;
   });
-  await clock.moveTo(699);
-  equal(ended(threads), false);
   await clock.moveTo(700);
+  // It waits for the thread to end, but not for long.
+  while (threads[0]?.threadId !== -1) await turn();
+  await clock.moveTo(10_699);
+  equal(isRefused, false);
+  await clock.moveTo(10_700);
   await refused;
-  ok(ended(threads));
+  const [, late] = threads as [Worker, Worker];
+  const exited = once(late, "exit");
+  Atomics.store(gate, 1, 1);
+  Atomics.notify(gate, 1);
+  deepEqual(await exited, [0]);
 });
 
 test("a worker that cannot be replaced at once is tried again, not in a tight loop", async (t) => {
@@ -144,27 +183,56 @@ test("a worker that cannot be replaced at once is tried again, not in a tight lo
   equal(restarts(), 3);
 });
 
-test("closing ends every thread; what runs is lost, and nobody is replaced", async (t) => {
-  const { pool, threads, restarts } = await openPool(t, { workers: 3 });
-  const running = startBatch(pool, batchOf(ids.hangs));
-  await pool.close();
-  deepEqual(await running?.ended, { lost: { hadBegun: true } });
+test("closing ends every thread when it has run what it has, and nobody is replaced", async (t) => {
+  const { pool, threads, restarts, open } = await openPool(t, { workers: 3 });
+  const batches = [1, 2, 3, 4].map(() => startBatch(pool, batchOf(ids.waits)));
+  const closed = pool.close();
+  equal(startBatch(pool, batchOf(1)), undefined);
+  open();
+  for (const batch of batches) ok("rows" in ((await batch?.ended) ?? {}));
+  await closed;
   ok(ended(threads));
   deepEqual([threads.length, restarts(), pool.idleCount], [3, 0, 0]);
-  equal(startBatch(pool, batchOf(1)), undefined);
+  await pool.close();
+});
+
+test("closing does not wait for long for a thread that hangs", async (t) => {
+  const clock = new FakeClock();
+  const options = { batchMsMax: 60_000, workers: 2 };
+  const { pool, threads, release } = await openPool(t, options, { clock });
+  const hanging = startBatch(pool, batchOf(ids.hangs));
+  let isClosed = false;
+  const closed = pool.close().then(() => {
+    isClosed = true;
+  });
+  await clock.moveTo(9_999);
+  equal(isClosed, false);
+  await clock.moveTo(10_000);
+  await closed;
+  release();
+  ok("rows" in ((await hanging?.ended) ?? {}));
+  while (!ended(threads)) await turn();
 });
 
 test("closing while a worker is being replaced leaves no thread", async (t) => {
   const clock = new FakeClock();
   const threads: Worker[] = [];
-  const codeOf = (index: number): string => (index === 1 ? loading : program);
-  const { pool } = await openPool(t, {}, { clock, threads, codeOf });
+  const codeOf = (index: number): string => (index === 1 ? loadingProgram : program);
+  const { pool, release } = await openPool(t, {}, { clock, threads, codeOf });
   await runBatch(pool, batchOf(ids.dies));
   equal(threads.length, 2);
-  await pool.close();
+  const closed = pool.close();
+  release();
+  await closed;
   await clock.moveTo(10_000);
   equal(threads.length, 2);
   ok(ended(threads));
+});
+
+test("what the model is like is known also while its worker is replaced", async (t) => {
+  const { pool } = await openPool(t);
+  await runBatch(pool, batchOf(ids.dies));
+  deepEqual([pool.idleCount, pool.ready?.device], [0, "cpu"]);
 });
 
 test("the pool is healthy until all its workers were silent for five seconds", async (t) => {

@@ -19,7 +19,11 @@ const restartMs = 500;
 const slotsPerWorker = 2;
 /** Workers that all run one batch for longer than that do not answer any more. */
 const silentMsMax = 5_000;
+/** How long closing waits for threads that were asked to end. */
+const endMsMax = 10_000;
 const ticketMax = 0x7fff_ffff;
+/** What no batch has. */
+const noTicket = 0;
 
 export interface WorkerPoolOptions {
   readonly workers: number;
@@ -58,16 +62,26 @@ interface Member {
   readonly slots: readonly BatchSlot[];
   /** Whether a batch that has the machine to itself goes here. */
   readonly hasWide: boolean;
-  ready: WorkerReady | undefined;
+  isReady: boolean;
   readonly jobs: Job[];
+  readonly ended: Promise<void>;
 }
 
-/** Worker threads that run batches. A thread that dies or hangs is replaced, and its batches reported as lost. */
+/**
+ * Worker threads that run batches. A thread that dies or hangs is replaced, and its batches reported as lost. Threads
+ * are asked to end and never terminated: that while ONNX Runtime works would end the whole process.
+ */
 export class WorkerPool implements Engine {
   onFree = (): void => {};
+  /** What the workers said of the model; they all run the same file. */
+  ready: WorkerReady | undefined;
   readonly #options: WorkerPoolOptions;
   readonly #deps: WorkerPoolDeps;
   readonly #members = new Set<Member>();
+  /** Threads that hung and shall end. With them, there are at most twice as many threads as workers. */
+  readonly #ending = new Set<Member>();
+  /** Workers that were not replaced yet, because too many threads are still to end. */
+  #owedCount = 0;
   #isClosed = false;
   #lastTicket = 0;
 
@@ -106,11 +120,6 @@ export class WorkerPool implements Engine {
     return this.#count(({ jobs: [running] }) => (running?.startedAtMs ?? since + 1) > since) > 0;
   }
 
-  /** What the workers say of the model; they all run the same file. */
-  get ready(): WorkerReady | undefined {
-    return [...this.#members].find((member) => member.ready !== undefined)?.ready;
-  }
-
   start(batch: Batch, listener: BatchListener, isLast = false): StartedBatch | undefined {
     const member = this.#freest();
     if (member === undefined) return undefined;
@@ -137,24 +146,34 @@ export class WorkerPool implements Engine {
     };
   }
 
+  /** Ends every thread when it has run what it was given; it does not wait for long for one that hangs. */
   async close(): Promise<void> {
+    const { clock } = this.#deps;
     this.#isClosed = true;
-    await Promise.all([...this.#members].map((member) => member.worker.terminate()));
+    for (const { worker } of this.#members) worker.postMessage(endOrder);
+    const members = [...this.#members, ...this.#ending];
+    let stopTimer = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      stopTimer = clock.at(clock.nowMs() + endMsMax, resolve);
+    });
+    await Promise.race([Promise.all(members.map(({ ended }) => ended)), late]);
+    stopTimer();
   }
 
   #count(isCounted: (member: Member) => boolean): number {
     let count = 0;
     for (const member of this.#members) {
-      if (member.ready !== undefined && isCounted(member)) count += 1;
+      if (member.isReady && isCounted(member)) count += 1;
     }
     return count;
   }
 
   /** An idle worker, the one with the wide session first, else one with a free slot. */
   #freest(): Member | undefined {
+    if (this.#isClosed) return undefined;
     let freest: Member | undefined;
     for (const member of this.#members) {
-      if (member.ready === undefined || member.jobs.length >= slotsPerWorker) continue;
+      if (!member.isReady || member.jobs.length >= slotsPerWorker) continue;
       const isFreer = freest === undefined || member.jobs.length < freest.jobs.length;
       if (isFreer || (member.hasWide && member.jobs.length === freest?.jobs.length))
         freest = member;
@@ -175,7 +194,8 @@ export class WorkerPool implements Engine {
     job.startedAtMs = clock.nowMs();
     job.stopTimer = clock.at(clock.nowMs() + this.#options.batchMsMax, () => {
       log.error("a worker does not answer and is replaced");
-      void member.worker.terminate();
+      this.#giveUp(member);
+      this.#replace();
     });
   }
 
@@ -187,18 +207,20 @@ export class WorkerPool implements Engine {
     const hasWide = [...this.#members].some((other) => other.hasWide);
     const setup: WorkerSetup = { ...common, slots, wideThreads: hasWide ? 0 : wideThreads };
     const worker = (this.#deps.createWorker ?? startOnnxWorker)(setup);
-    const member: Member = { worker, slots, hasWide: !hasWide, ready: undefined, jobs: [] };
+    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    const member: Member = { worker, slots, hasWide: !hasWide, isReady: false, jobs: [], ended };
     this.#members.add(member);
     return new Promise((resolve, reject) => {
       let failure = new Error("the worker ended while loading");
       const stopLoading = clock.at(clock.nowMs() + this.#options.loadMsMax, () => {
-        failure = new Error(`not loaded within ${this.#options.loadMsMax} ms`);
-        void worker.terminate();
+        this.#giveUp(member);
+        reject(new Error(`not loaded within ${this.#options.loadMsMax} ms`));
       });
       worker.on("message", (message: WorkerMessage) => {
         if (message.kind === "ready") {
           stopLoading();
-          member.ready = message;
+          this.ready = message;
+          member.isReady = true;
           resolve();
         } else {
           this.#settle(member, message);
@@ -211,9 +233,9 @@ export class WorkerPool implements Engine {
       });
       worker.on("exit", () => {
         stopLoading();
-        const wasReady = member.ready !== undefined;
+        if (this.#ending.delete(member)) return this.#payOwed();
         this.#lose(member);
-        if (wasReady) this.#replace();
+        if (member.isReady) this.#replace();
         else reject(failure);
       });
     });
@@ -242,15 +264,35 @@ export class WorkerPool implements Engine {
     }
   }
 
+  /** Expects nothing more of a thread, which ends if it ever comes back. */
+  #giveUp(member: Member): void {
+    this.#ending.add(member);
+    for (const slot of member.slots) post(slot, noTicket);
+    member.worker.postMessage(endOrder);
+    this.#lose(member);
+  }
+
   #replace(): void {
     if (this.#isClosed) return;
+    if (this.#ending.size > this.#options.workers) {
+      this.#owedCount += 1;
+      return;
+    }
     this.#deps.onRestart?.();
     this.#start().catch(() => {
       const { clock } = this.#deps;
       clock.at(clock.nowMs() + restartMs, () => this.#replace());
     });
   }
+
+  #payOwed(): void {
+    if (this.#owedCount === 0) return;
+    this.#owedCount -= 1;
+    this.#replace();
+  }
 }
+
+const endOrder: WorkerOrder = { kind: "end" };
 
 function startOnnxWorker(setup: WorkerSetup): Worker {
   return new Worker(new URL("./onnx-worker.js", import.meta.url), { workerData: setup });

@@ -8,7 +8,7 @@ import type { WorkerSetup } from "../../services/inference/worker-messages.js";
 import { WorkerPool, type WorkerPoolOptions } from "../../services/inference/worker-pool.js";
 import { rowOf } from "./inference.js";
 
-/** First ids of sequences that make a test worker misbehave. */
+/** First ids of sequences that make a test worker misbehave. What hangs does so until the test is over. */
 export const ids = { dies: 13, hangs: 14, fails: 15, waits: 16 } as const;
 
 /**
@@ -28,7 +28,7 @@ export const program = `
     for (let row = 0; row < sequences; row += 1) {
       const id = slot.ids[row * longest];
       if (id === 13) process.exit(1);
-      if (id === 14) for (;;);
+      if (id === 14) Atomics.wait(gate, 1, 0);
       if (id === 15) return { kind: "failed", slot: index, message: "no" };
       if (id === 16) Atomics.wait(gate, 0, 0);
       slot.results.set([id, threadId, isWide ? 1 : 0], row * 3);
@@ -37,10 +37,16 @@ export const program = `
     return { kind: "done", slot: index, computeMs: 1 };
   };
   parentPort.on("message", (order) => {
+    if (order.kind === "end") process.exit();
     const message = answer(order);
     if (message !== undefined) parentPort.postMessage(message);
   });
   parentPort.postMessage({ kind: "ready", inputs: [], outputs: [], device: "cpu" });
+`;
+
+/** Never says that it is ready. */
+export const loadingProgram = `
+  Atomics.wait(require("node:worker_threads").workerData.gate, 1, 0);
 `;
 
 export interface TestPool {
@@ -49,8 +55,12 @@ export interface TestPool {
   readonly setups: readonly WorkerSetup[];
   /** Workers that were replaced. */
   readonly restarts: () => number;
+  /** Resolves when every thread has begun with its first batch. */
+  readonly begun: () => Promise<void>;
   /** Lets batches go that wait. */
   readonly open: () => void;
+  /** Lets threads go that hang. */
+  readonly release: () => void;
 }
 
 /** A pool of threads that run `program`, or what `codeOf` gives for the so-manieth thread. */
@@ -61,14 +71,20 @@ export async function openPool(
     clock = systemClock,
     codeOf = () => program,
     threads = [],
+    gate = new Int32Array(new SharedArrayBuffer(8)),
   }: {
     readonly clock?: Clock;
     readonly codeOf?: (index: number) => string;
     readonly threads?: Worker[];
+    readonly gate?: Int32Array;
   } = {},
 ): Promise<TestPool> {
   const setups: WorkerSetup[] = [];
-  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const openGate = (index: number): void => {
+    Atomics.store(gate, index, 1);
+    Atomics.notify(gate, index);
+  };
+  t.after(() => openGate(1));
   let restarts = 0;
   const pool = await WorkerPool.open(
     {
@@ -102,11 +118,13 @@ export async function openPool(
     },
   );
   t.after(() => pool.close());
-  const open = (): void => {
-    Atomics.store(gate, 0, 1);
-    Atomics.notify(gate, 0);
+  const [open, release] = [() => openGate(0), () => openGate(1)];
+  const begun = async (): Promise<void> => {
+    while (setups.some(({ slots: [slot] }) => Atomics.load(slot?.ticket ?? gate, 0) !== 0)) {
+      await new Promise(setImmediate);
+    }
   };
-  return { pool, threads, setups, restarts: () => restarts, open };
+  return { pool, threads, setups, restarts: () => restarts, begun, open, release };
 }
 
 export function batchOf(...firstIds: readonly number[]): SequenceBatch {
