@@ -6,9 +6,12 @@ import type { NamedTensor, TensorMetadata } from "./served-model.js";
 /** Runs requests of raw tensors. */
 export class TensorRun {
   readonly #session: InferenceSession;
+  /** Those that are tensors. */
+  readonly #outputNames: readonly string[];
 
   constructor(session: InferenceSession) {
     this.#session = session;
+    this.#outputNames = metadataOf(session.outputMetadata).map(({ name }) => name);
   }
 
   async run(
@@ -16,7 +19,7 @@ export class TensorRun {
     outputNames: readonly string[],
   ): Promise<readonly NamedTensor[]> {
     const feeds = Object.fromEntries(inputs.map((input) => [input.name, toTensor(input)]));
-    const names = outputNames.length === 0 ? this.#session.outputNames : outputNames;
+    const names = outputNames.length === 0 ? this.#outputNames : outputNames;
     const results = await this.#session.run(feeds, [...names]);
     return names.map((name) => {
       const tensor = results[name];

@@ -1,6 +1,6 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { assert } from "../../lib/assert.js";
-import type { EmbeddingModel, ModelSpec, Pooling } from "../../lib/model-spec.js";
+import type { EmbeddingModel, ModelSpec, Pooling, TensorModel } from "../../lib/model-spec.js";
 import type { RowOutput } from "./batch.js";
 import { type BatchShape, type BatchSlot, outputOf } from "./batch-slot.js";
 import { fromFloat16 } from "./float16.js";
@@ -69,14 +69,25 @@ export class TextRun {
     return run;
   }
 
-  /** The first run of a session allocates; it also proves that the model answers. */
+  /** The first run of a session allocates; it also proves that the model answers, and as its folder says. */
   async #warmUp(): Promise<void> {
-    const [slot] = this.#setup.slots;
-    assert(slot !== undefined);
-    const shape = { sequences: 1, longest: Math.min(warmUpTokens, slot.ids.length) };
+    const { spec, slots } = this.#setup;
+    const [slot] = slots;
+    assert(slot !== undefined && spec.task !== "tensors");
+    const shape = { sequences: 1, longest: Math.min(warmUpTokens, spec.tokensMax) };
     slot.tokenCounts[0] = shape.longest;
-    const output = this.#outputFor(["unit_vector"]);
-    await this.#session.run(this.#inputs.feeds(slot, shape), [output]);
+    const { hidden, pooled } = this.#names;
+    const names = [this.#outputFor(["unit_vector"])];
+    if (hidden !== undefined && hidden !== names[0]) names.push(hidden);
+    for (const name of names) {
+      const results = await this.#session.run(this.#inputs.feeds(slot, shape), [name]);
+      requireWidth(name, results[name]?.dims.at(-1), widthOf(spec, name === pooled));
+    }
+    if (spec.task !== "embedding") return;
+    for (const [index, { name, labels }] of spec.heads.entries()) {
+      const logits = await this.#applyHead(index, new Float32Array(spec.dimensions));
+      requireWidth(`of head ${name}`, logits.length, labels.length);
+    }
   }
 
   async run(slot: BatchSlot, shape: BatchShape): Promise<void> {
@@ -157,6 +168,17 @@ export class TextRun {
     assert(tensor !== undefined);
     return toFloat32(tensor);
   }
+}
+
+/** How many numbers of one row, or of one token, the model's folder promises. */
+function widthOf(spec: Exclude<ModelSpec, TensorModel>, isPooled: boolean): number {
+  if (spec.task === "embedding") return isPooled ? spec.dimensions : spec.hiddenSize;
+  return spec.task === "sparse" ? spec.vocabularySize : spec.labels.length;
+}
+
+function requireWidth(what: string, actual: number | undefined, expected: number): void {
+  if (actual === expected) return;
+  throw new Error(`output ${what} has width ${actual}, the model's folder says ${expected}`);
 }
 
 /** By one of the usual names, else the first output of that rank. */

@@ -24,6 +24,8 @@ export interface ValueInfo {
   readonly type: ElementType;
   /** A number, or the name of a size that is known when the model runs. */
   readonly shape: readonly (number | string)[];
+  /** Whether it is a sequence of such tensors. */
+  readonly isSequence?: boolean;
 }
 
 export interface OnnxNode {
@@ -151,22 +153,27 @@ function writeTensor(writer: BinaryWriter, { name, type, shape, data }: OnnxTens
   varint(writer, 14, 1);
 }
 
-function writeValue(writer: BinaryWriter, { name, type, shape }: ValueInfo): void {
-  text(writer, 1, name);
-  // TypeProto, its Tensor, its TensorShapeProto, and a Dimension for each size.
-  inner(writer, 2, () =>
-    inner(writer, 1, () => {
-      varint(writer, 1, elementType[type]);
-      inner(writer, 2, () => {
-        for (const size of shape) {
-          inner(writer, 1, () => {
-            if (typeof size === "number") varint(writer, 1, size);
-            else text(writer, 2, size);
-          });
-        }
-      });
-    }),
-  );
+function writeValue(writer: BinaryWriter, value: ValueInfo): void {
+  text(writer, 1, value.name);
+  inner(writer, 2, () => {
+    if (value.isSequence) inner(writer, 4, () => inner(writer, 1, () => writeType(writer, value)));
+    else writeType(writer, value);
+  });
+}
+
+/** Of TypeProto, its Tensor, its TensorShapeProto, and a Dimension for each size. */
+function writeType(writer: BinaryWriter, { type, shape }: ValueInfo): void {
+  inner(writer, 1, () => {
+    varint(writer, 1, elementType[type]);
+    inner(writer, 2, () => {
+      for (const size of shape) {
+        inner(writer, 1, () => {
+          if (typeof size === "number") varint(writer, 1, size);
+          else text(writer, 2, size);
+        });
+      }
+    });
+  });
 }
 
 function inner(writer: BinaryWriter, field: number, write: () => void): void {
