@@ -17,7 +17,7 @@ import { inferenceConfig, loadDeps } from "../../test/support/inference.js";
 import { seeded } from "../../test/support/random.js";
 import { tokenizerSchema } from "../tokenizer/config.js";
 import { createTokenizer } from "../tokenizer/service.js";
-import { Repository } from "./repository.js";
+import { Repository } from "./models/repository.js";
 import { createInference } from "./service.js";
 
 type Inference = Client<typeof InferenceService>;

@@ -5,8 +5,8 @@ import {
 import { MeshError } from "../../lib/errors.js";
 import { type Binding, bind } from "../../lib/rpc/call.js";
 import type { InferenceConfig } from "./config.js";
-import type { Repository } from "./repository.js";
-import type { VersionState, VersionStatus } from "./served-model.js";
+import type { Repository } from "./models/repository.js";
+import type { VersionState, VersionStatus } from "./models/served-model.js";
 
 const stateOf: Readonly<Record<VersionState, State>> = {
   loading: State.LOADING,

@@ -9,7 +9,7 @@ import { callContext } from "../../test/support/call-context.js";
 import { inferenceConfig, repositoryOf } from "../../test/support/inference.js";
 import { tokenVector } from "../../test/support/tiny-graphs.js";
 import { temporaryFolder, writeTinyModels } from "../../test/support/tiny-models.js";
-import type { Repository } from "./repository.js";
+import type { Repository } from "./models/repository.js";
 import { createInference } from "./service.js";
 
 const names = ["embedding", "classifier", "cross_encoder", "splade", "simple"];

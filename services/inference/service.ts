@@ -10,12 +10,12 @@ import {
 import { MeshError } from "../../lib/errors.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
 import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
-import type { Row, RowOutput } from "./batch.js";
+import type { Row, RowOutput } from "./batching/batch.js";
 import type { InferenceConfig } from "./config.js";
-import type { LoadedModel } from "./loaded-model.js";
-import type { Repository } from "./repository.js";
-import { logistic, softmax } from "./scores.js";
-import type { WorkOptions } from "./served-model.js";
+import type { LoadedModel } from "./models/loaded-model.js";
+import type { Repository } from "./models/repository.js";
+import type { WorkOptions } from "./models/served-model.js";
+import { logistic, softmax } from "./workers/scores.js";
 
 /** token ids -> model's queue -> batch -> worker -> vectors or scores */
 export function createInference(

@@ -2,11 +2,11 @@ import { equal } from "node:assert/strict";
 import { Registry } from "prom-client";
 import { MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
-import { BatchRunner } from "../../services/inference/batch-runner.js";
+import { BatchRunner } from "../../services/inference/batching/batch-runner.js";
+import type { SchedulerLimits } from "../../services/inference/batching/scheduler.js";
 import { createInferenceMetrics } from "../../services/inference/metrics.js";
-import type { SchedulerLimits } from "../../services/inference/scheduler.js";
-import type { WorkOptions } from "../../services/inference/served-model.js";
-import { Statistics } from "../../services/inference/statistics.js";
+import type { WorkOptions } from "../../services/inference/models/served-model.js";
+import { Statistics } from "../../services/inference/models/statistics.js";
 import { FakeEngine } from "./fake-engine.js";
 import { rowOf, workOptions } from "./inference.js";
 

@@ -1,4 +1,9 @@
-import type { Batch, BatchListener, Engine, StartedBatch } from "../../services/inference/batch.js";
+import type {
+  Batch,
+  BatchListener,
+  Engine,
+  StartedBatch,
+} from "../../services/inference/batching/batch.js";
 
 /** What a test lets a batch end in. */
 interface Job {

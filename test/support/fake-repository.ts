@@ -7,7 +7,7 @@ import type {
   TensorMetadata,
   VersionStatus,
   WorkOptions,
-} from "../../services/inference/served-model.js";
+} from "../../services/inference/models/served-model.js";
 
 type Run = (inputs: readonly NamedTensor[], options: WorkOptions) => readonly NamedTensor[];
 

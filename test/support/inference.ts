@@ -6,12 +6,12 @@ import { readConfig } from "../../lib/config.js";
 import { createLog } from "../../lib/log.js";
 import { ModelCatalog } from "../../lib/model-catalog.js";
 import { readModelSpec } from "../../lib/model-folder/spec.js";
-import type { Row, RowOutput } from "../../services/inference/batch.js";
+import type { Row, RowOutput } from "../../services/inference/batching/batch.js";
 import { type InferenceConfig, inferenceSchema } from "../../services/inference/config.js";
-import { type LoadDeps, LoadedModel } from "../../services/inference/loaded-model.js";
 import { createInferenceMetrics } from "../../services/inference/metrics.js";
-import { Repository } from "../../services/inference/repository.js";
-import type { NamedTensor, WorkOptions } from "../../services/inference/served-model.js";
+import { type LoadDeps, LoadedModel } from "../../services/inference/models/loaded-model.js";
+import { Repository } from "../../services/inference/models/repository.js";
+import type { NamedTensor, WorkOptions } from "../../services/inference/models/served-model.js";
 
 /** One worker unless the test says otherwise, so that nothing is measured at the start. */
 export function inferenceConfig(env: Readonly<Record<string, string>> = {}): InferenceConfig {

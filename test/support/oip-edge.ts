@@ -14,7 +14,7 @@ import { Limiter } from "../../services/gateway/limiter.js";
 import type { ModelDirectory } from "../../services/gateway/model-directory.js";
 import { createOipGateway } from "../../services/gateway/oip/gateway.js";
 import { addOipRoutes } from "../../services/gateway/oip/routes.js";
-import { createOip } from "../../services/inference/oip.js";
+import { createOip } from "../../services/inference/oip/oip.js";
 import { FakeRepository } from "./fake-repository.js";
 
 export const bodyBytesMax = 20_000;

@@ -3,9 +3,12 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../lib/clock.js";
 import { systemClock } from "../../lib/clock.js";
 import { createLog } from "../../lib/log.js";
-import type { SequenceBatch } from "../../services/inference/batch.js";
-import type { WorkerSetup } from "../../services/inference/worker-messages.js";
-import { WorkerPool, type WorkerPoolOptions } from "../../services/inference/worker-pool.js";
+import type { SequenceBatch } from "../../services/inference/batching/batch.js";
+import type { WorkerSetup } from "../../services/inference/workers/worker-messages.js";
+import {
+  WorkerPool,
+  type WorkerPoolOptions,
+} from "../../services/inference/workers/worker-pool.js";
 import { rowOf } from "./inference.js";
 
 /** First ids of sequences that make a test worker misbehave. What hangs does so until the test is over. */

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { sessionOptions } from "../../../services/inference/session-options.js";
+import { sessionOptions } from "../../../services/inference/workers/session-options.js";
 import type { Batch } from "./batches.js";
 
 export interface LimitSetup {

@@ -1,0 +1,282 @@
+import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { Clock } from "../../../lib/clock.js";
+import { MeshError } from "../../../lib/errors.js";
+import type { BatchMetrics } from "../metrics.js";
+import type { NamedTensor, WorkOptions } from "../models/served-model.js";
+import type { Statistics } from "../models/statistics.js";
+import type { Batch, BatchListener, Engine, Row, StartedBatch, TensorBatch } from "./batch.js";
+import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
+
+/** A batch whose worker died runs once more, then its calls fail. */
+const attemptsMax = 2;
+const retryAfterMs = 1_000;
+
+/** Takes the numbers of one row out of memory that is about to be overwritten. */
+type Collect = (row: number, values: Float32Array) => void;
+
+/** One call of the service: several rows or one request of tensors, one answer. */
+interface Call {
+  readonly arrivedAtMs: number;
+  readonly collect: Collect;
+  readonly answer: (tensors: readonly NamedTensor[]) => void;
+  missing: number;
+  /** Answered or failed: nobody waits for it any more. */
+  isSettled: boolean;
+  settle(error?: MeshError): void;
+}
+
+/** One row of a call, or all of it when it is one of tensors. */
+interface Item extends Waiting {
+  readonly call: Call;
+  readonly index: number;
+  readonly work: Row | TensorBatch;
+  attempts: number;
+}
+
+interface Started {
+  readonly items: readonly Item[];
+  readonly batch: StartedBatch;
+}
+
+export interface BatchRunnerDeps {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly metrics: BatchMetrics;
+  readonly statistics: Statistics;
+}
+
+/** Feeds workers from the scheduler and hands results back to their calls. */
+export class BatchRunner {
+  readonly #limits: SchedulerLimits;
+  readonly #scheduler: Scheduler<Item>;
+  readonly #deps: BatchRunnerDeps;
+  readonly #started = new Set<Started>();
+  #isPumpPlanned = false;
+  #isClosed = false;
+  #stopExpiry: (() => void) | undefined;
+
+  constructor(limits: SchedulerLimits, deps: BatchRunnerDeps) {
+    this.#limits = limits;
+    this.#scheduler = new Scheduler(limits);
+    this.#deps = deps;
+    deps.engine.onFree = () => this.#pump();
+  }
+
+  /** Sequences that wait for a worker. */
+  get queueLength(): number {
+    return this.#scheduler.length;
+  }
+
+  /**
+   * Runs rows in any order and any number of batches; resolves when `collect` has had each of them. Rejects with
+   * `overloaded` when the queue is full, `unavailable` when the queue's time passed or workers died twice,
+   * `internal` when the model failed, and the signal's reason when aborted.
+   */
+  async run(rows: readonly Row[], options: WorkOptions, collect: Collect): Promise<void> {
+    await this.#submit(rows, options, collect);
+  }
+
+  /** Runs one request of tensors by itself; rejects as `run` does. */
+  runTensors(batch: TensorBatch, options: WorkOptions): Promise<readonly NamedTensor[]> {
+    return this.#submit([batch], options, () => {});
+  }
+
+  /** Ends calls that are not answered yet, and all that come later, as `unavailable`. */
+  close(): void {
+    this.#isClosed = true;
+    this.#stopExpiry?.();
+    const waiting = this.#scheduler.expire(Number.POSITIVE_INFINITY);
+    const running = [...this.#started].flatMap(({ items }) => items);
+    for (const { call } of [...waiting, ...running]) call.settle(modelClosed());
+  }
+
+  #submit(
+    works: readonly (Row | TensorBatch)[],
+    { signal, caller, priority }: WorkOptions,
+    collect: Collect,
+  ): Promise<readonly NamedTensor[]> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#isClosed) return Promise.reject(modelClosed());
+    const arrivedAtMs = this.#deps.clock.nowMs();
+    return new Promise((resolve, reject) => {
+      let tensors: readonly NamedTensor[] = [];
+      const onAbort = (): void => call.settle(signal.reason);
+      const call: Call = {
+        arrivedAtMs,
+        collect,
+        answer: (outputs) => {
+          tensors = outputs;
+        },
+        missing: works.length,
+        isSettled: false,
+        settle: (error) => {
+          if (call.isSettled) return;
+          call.isSettled = true;
+          signal.removeEventListener("abort", onAbort);
+          this.#deps.statistics.ended(error === undefined, this.#deps.clock.nowMs() - arrivedAtMs);
+          if (error === undefined) return resolve(tensors);
+          this.#forget(call);
+          reject(error);
+        },
+      };
+      const isBulk = priority === Priority.BULK;
+      const items = works.map((work, index): Item => {
+        const isAlone = !("ids" in work);
+        const tokenCount = isAlone ? 1 : work.ids.length;
+        return { call, index, work, tokenCount, isAlone, isBulk, caller, arrivedAtMs, attempts: 0 };
+      });
+      if (!this.#scheduler.offer(items)) {
+        this.#deps.metrics.shed(items.length);
+        throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
+      }
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#planPump();
+    });
+  }
+
+  /** Takes what is left of a call out of the queue, and out of batches that have not begun to run. */
+  #forget(call: Call): void {
+    this.#scheduler.remove((item) => item.call === call);
+    for (const started of this.#started) {
+      if (!started.items.some((item) => item.call === call) || !started.batch.revoke()) continue;
+      this.#started.delete(started);
+      this.#scheduler.putBack(started.items.filter((item) => !item.call.isSettled));
+      this.#planPump();
+    }
+  }
+
+  /** Waits for the rest of this turn of the event loop, so that what arrives together runs together. */
+  #planPump(): void {
+    if (this.#isPumpPlanned) return;
+    this.#isPumpPlanned = true;
+    setImmediate(() => {
+      this.#isPumpPlanned = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const { clock, engine } = this.#deps;
+    for (;;) {
+      const { idleCount } = engine;
+      if (idleCount === 0 && !this.#mayPrefetch()) break;
+      const items = this.#scheduler.take(clock.nowMs(), Math.max(1, idleCount));
+      if (items.length === 0 || !this.#start(items)) break;
+    }
+    this.#planExpiry();
+  }
+
+  /** One batch waits at each worker, once so many wait that no worker will run dry for it. */
+  #mayPrefetch(): boolean {
+    const { engine } = this.#deps;
+    const enough = this.#limits.batchSequencesMax * engine.workerCount;
+    return engine.prefetchCount > 0 && this.#scheduler.length >= enough;
+  }
+
+  /** Whether a worker took them; otherwise they are where they were. */
+  #start(items: readonly Item[]): boolean {
+    const { clock, engine, metrics, statistics } = this.#deps;
+    let started: Started | undefined;
+    const end = (): void => {
+      if (started !== undefined) this.#started.delete(started);
+    };
+    const count = (computeMs: number): void => {
+      for (const item of items) {
+        const queueMs = Math.max(0, clock.nowMs() - item.arrivedAtMs - computeMs);
+        metrics.queued(queueMs);
+        statistics.queued(queueMs);
+      }
+      metrics.batch(
+        items.map((item) => item.tokenCount),
+        computeMs,
+      );
+      statistics.ran(items.length, computeMs, clock.dateMs());
+    };
+    const listener: BatchListener = {
+      rows: (read, computeMs) => {
+        end();
+        count(computeMs);
+        for (const [position, item] of items.entries()) deliver(item, read(position));
+      },
+      tensors: (outputs, computeMs) => {
+        end();
+        count(computeMs);
+        items[0]?.call.answer(outputs);
+        items[0]?.call.settle();
+      },
+      lost: (hadBegun) => {
+        end();
+        this.#retry(items, hadBegun);
+      },
+      failed: (cause) => {
+        end();
+        for (const { call } of items) call.settle(modelFailed(cause));
+      },
+    };
+    const batch = engine.start(toBatch(items), listener, this.#scheduler.length === 0);
+    if (batch === undefined) {
+      this.#scheduler.putBack(items);
+      return false;
+    }
+    started = { items, batch };
+    this.#started.add(started);
+    return true;
+  }
+
+  #retry(items: readonly Item[], hadBegun: boolean): void {
+    const hopeful: Item[] = [];
+    for (const item of items) {
+      if (item.call.isSettled) continue;
+      if (hadBegun) item.attempts += 1;
+      if (item.attempts < attemptsMax) hopeful.push(item);
+      else
+        item.call.settle(new MeshError("unavailable", "the model worker died", { retryAfterMs }));
+    }
+    this.#scheduler.putBack(hopeful.filter((item) => !item.call.isSettled));
+    this.#planPump();
+  }
+
+  /** One timer, for what will have waited too long first; it looks again when it fires. */
+  #planExpiry(): void {
+    if (this.#stopExpiry !== undefined) return;
+    const atMs = this.#scheduler.expiresAtMs();
+    if (atMs === undefined) return;
+    this.#stopExpiry = this.#deps.clock.at(atMs, () => {
+      this.#stopExpiry = undefined;
+      const expired = this.#scheduler.expire(this.#deps.clock.nowMs());
+      this.#deps.metrics.expired(expired.length);
+      for (const { call } of expired) {
+        call.settle(
+          // The words are Triton's, which clients match on.
+          new MeshError("unavailable", "Request timeout expired", {
+            retryAfterMs,
+          }),
+        );
+      }
+      this.#planExpiry();
+    });
+  }
+}
+
+function toBatch(items: readonly Item[]): Batch {
+  const [first] = items;
+  if (first !== undefined && "kind" in first.work) return first.work;
+  // Items of tensors are alone, so all others are rows.
+  return { kind: "sequences", rows: items.map((item) => item.work as Row) };
+}
+
+function deliver({ call, index }: Item, values: Float32Array): void {
+  if (call.isSettled) return;
+  call.collect(index, values);
+  call.missing -= 1;
+  if (call.missing === 0) call.settle();
+}
+
+function modelClosed(): MeshError {
+  const message = "the model is not served any more";
+  return new MeshError("unavailable", message, { retryAfterMs });
+}
+
+function modelFailed(cause: unknown): MeshError {
+  return new MeshError("internal", "the model failed", { cause });
+}

@@ -1,0 +1,45 @@
+import { deepEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  float32Tensor,
+  openModel,
+  rowOf,
+  valuesOf,
+  workOptions,
+} from "../../../test/support/inference.js";
+import { tokenVector } from "../../../test/support/tiny-graphs.js";
+import {
+  temporaryFolder,
+  writeEmbedding,
+  writeIdentity,
+} from "../../../test/support/tiny-models.js";
+
+test("a batch that arrives before the last one ran leaves its inputs alone", async (t) => {
+  const folder = temporaryFolder(t);
+  writeEmbedding(folder, { pooling: "cls" });
+  const model = await openModel(t, folder);
+  for (let round = 0; round < 10; round += 1) {
+    const ids = Array.from({ length: 200 }, (_, i) => 200 * round + i);
+    const vectors = await valuesOf(
+      model,
+      ids.map((id) => rowOf([id])),
+    );
+    const expected = ids.map((id) => Float32Array.from(tokenVector(id)));
+    deepEqual(vectors, expected);
+  }
+});
+
+test("requests of tensors and of sequences take turns on one worker", async (t) => {
+  const folder = temporaryFolder(t);
+  writeIdentity(join(folder, "tensors"));
+  const model = await openModel(t, join(folder, "tensors"));
+  const outputs = await Promise.all(
+    Array.from({ length: 50 }, (_, i) =>
+      model.runTensors([float32Tensor("INPUT0", [1, 4], [i, i, i, i])], [], workOptions()),
+    ),
+  );
+  for (const [i, [output]] of outputs.entries()) {
+    deepEqual(output, { ...float32Tensor("OUTPUT0", [1, 4], [i, i, i, i]) });
+  }
+});
