@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type JsEncoding, Tokenizer } from "tokenizers";
 import { MeshError } from "../../lib/errors.js";
+import { invalid, reading } from "../../lib/invalid-file.js";
+import { ConfinedFolder } from "../../lib/model-folder/confined-folder.js";
 
 interface Job {
   readonly texts: readonly string[];
@@ -79,9 +80,20 @@ export class WaitingBound {
 
 /** Reads tokenizer.json without its padding, cutting on the right at `tokensMax` or not at all. */
 export function readTokenizer(path: string, tokensMax: number | undefined): Tokenizer {
-  const tokenizer = Tokenizer.fromString(readFileSync(join(path, "tokenizer.json"), "utf8"));
+  const tokenizer = parse(path);
   tokenizer.disablePadding();
   if (tokensMax === undefined) tokenizer.disableTruncation();
   else tokenizer.setTruncation(tokensMax);
   return tokenizer;
+}
+
+function parse(path: string): Tokenizer {
+  const name = "tokenizer.json";
+  const file = new ConfinedFolder(path).require(name);
+  const text = reading(name, () => readFileSync(file, "utf8"));
+  try {
+    return Tokenizer.fromString(text);
+  } catch (cause) {
+    throw invalid(name, "is no tokenizer", cause);
+  }
 }

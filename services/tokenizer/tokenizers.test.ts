@@ -1,5 +1,5 @@
 import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
-import { rmSync, utimesSync } from "node:fs";
+import { rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ModelCatalog } from "../../lib/model-catalog.js";
@@ -107,6 +107,21 @@ test("the one that was not used for longest is closed", (t) => {
   open("c");
   equal(open("a"), a);
   notEqual(open("b"), b);
+});
+
+test("a tokenizer that is missing, broken or elsewhere is refused with the name of its file", (t) => {
+  const { modelRepository, get } = createTokenizers(t);
+  for (const name of ["missing", "broken", "linked"]) writeSplade(join(modelRepository, name));
+  const fileOf = (name: string) => join(modelRepository, name, "tokenizer.json");
+  rmSync(fileOf("missing"));
+  write(join(modelRepository, "broken"), { "tokenizer.json": {} });
+  rmSync(fileOf("linked"));
+  symlinkSync(fileOf("broken"), fileOf("linked"));
+  const cases = { missing: /does not exist/, broken: /is no tokenizer/, linked: /leaves/ };
+  for (const [name, message] of Object.entries(cases)) {
+    throws(() => get(name), { fault: "invalid", message: /^tokenizer\.json: / }, name);
+    throws(() => get(name), { message });
+  }
 });
 
 test("what is no text model, or not there, is refused", (t) => {

@@ -46,12 +46,18 @@ export class Tokenizers {
     const known = this.#open.get(key);
     if (known !== undefined) return known;
     const found = this.#find(model, version);
-    // The same files may be open under another name of theirs: reading them holds up everything else.
-    const own = keyOf(found.name, found.version, readRevision(found.path));
-    const opened = this.#open.get(own) ?? this.#read(found.name, found.path);
-    this.#open.set(own, opened);
-    this.#open.set(key, opened);
-    return opened;
+    try {
+      // The same files may be open under another name of theirs: reading them holds up everything else.
+      const own = keyOf(found.name, found.version, readRevision(found.path));
+      const opened = this.#open.get(own) ?? this.#read(found.name, found.path);
+      this.#open.set(own, opened);
+      this.#open.set(key, opened);
+      return opened;
+    } catch (error) {
+      // Its folder may have gone in the meantime, which is no fault of its files.
+      this.#find(model, version);
+      throw error;
+    }
   }
 
   #find(model: string, version: string): VersionFolder & { readonly name: string } {
