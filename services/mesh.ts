@@ -203,8 +203,8 @@ async function serveGateway(
     ],
     addRoutes: (app) => {
       addAdminRoutes(app, { isReady, registry });
-      addNativeRoutes(app, config, { embed, directory, version: platform.version });
-      addOpenAiRoutes(app, config, { embed });
+      addNativeRoutes(app, config, { embed, directory, admission, version: platform.version });
+      addOpenAiRoutes(app, config, { embed, admission });
       addOipRoutes(app, config, { oip });
     },
   });

@@ -23,11 +23,15 @@ export class Admission {
 
   /** Throws `overloaded` when too much is in work already. The words are text-embeddings-inference's. */
   enter(inputs: number): void {
-    if (this.#inputs >= this.#inputsMax) {
-      this.#onShed(inputs);
-      throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
-    }
+    this.requireRoom(inputs);
     this.#inputs += inputs;
+  }
+
+  /** The same before the request is read, so that refusing costs next to nothing; admits nothing yet. */
+  requireRoom(inputs = 1): void {
+    if (this.#inputs < this.#inputsMax) return;
+    this.#onShed(inputs);
+    throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
   }
 
   leave(inputs: number): void {

@@ -2,7 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
-import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
+import {
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  type RouteShorthandOptions,
+} from "fastify";
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { assert } from "../../../lib/assert.js";
 import { MeshError, toMeshError } from "../../../lib/errors.js";
@@ -14,6 +19,7 @@ import {
 } from "../../../lib/interceptors/interceptor.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
 import type { OpenEntry } from "../../../lib/rpc/entry.js";
+import type { Admission } from "../admission.js";
 import { answerErrors } from "./errors.js";
 
 declare module "fastify" {
@@ -60,6 +66,20 @@ export function contextOf(request: FastifyRequest): CallContext {
 export function priorityOf({ headers }: FastifyRequest): Priority {
   const urgency = /(?:^|[,\s])u=([0-7])(?:$|[,;\s])/.exec(String(headers.priority ?? ""))?.[1];
   return Number(urgency ?? 3) > 3 ? Priority.BULK : Priority.INTERACTIVE;
+}
+
+/** For routes of work: refuses before the body is read when too much is in work. */
+export function refuseEarly(admission: Admission): RouteShorthandOptions {
+  return {
+    onRequest(_request, _reply, done) {
+      try {
+        admission.requireRoom();
+        done();
+      } catch (overloaded) {
+        done(overloaded as Error);
+      }
+    },
+  };
 }
 
 /** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed } from "../embedder.js";
 import type { ModelDirectory } from "../model-directory.js";
-import { contextOf, priorityOf } from "./app.js";
+import { contextOf, priorityOf, refuseEarly } from "./app.js";
 import { embedBody, readBody } from "./bodies.js";
 import { toJsonArrays } from "./json-vectors.js";
 
@@ -10,7 +11,12 @@ import { toJsonArrays } from "./json-vectors.js";
 export function addNativeRoutes(
   app: FastifyInstance,
   config: Pick<GatewayConfig, "nativeInputsMax">,
-  deps: { readonly embed: Embed; readonly directory: ModelDirectory; readonly version: string },
+  deps: {
+    readonly embed: Embed;
+    readonly directory: ModelDirectory;
+    readonly admission: Admission;
+    readonly version: string;
+  },
 ): void {
   const { directory } = deps;
 
@@ -31,9 +37,10 @@ export function addNativeRoutes(
     const { vectors } = await deps.embed(order, contextOf(request));
     return reply.type("application/json").send(toJsonArrays(vectors));
   };
-  app.post("/embed", embed);
+  const options = refuseEarly(deps.admission);
+  app.post("/embed", options, embed);
   // Where Hugging Face's InferenceClient posts when it is given the address of a server.
-  app.post("/", embed);
+  app.post("/", options, embed);
 
   app.get("/info", async () => {
     const model = await directory.resolve("", "");

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from "fastify";
+import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import type { Embed, Embedded } from "../embedder.js";
-import { contextOf, priorityOf } from "./app.js";
+import { contextOf, priorityOf, refuseEarly } from "./app.js";
 import { openAiBody, readBody } from "./bodies.js";
 import { JsonWriter, toBase64 } from "./json-vectors.js";
 
@@ -9,9 +10,9 @@ import { JsonWriter, toBase64 } from "./json-vectors.js";
 export function addOpenAiRoutes(
   app: FastifyInstance,
   config: Pick<GatewayConfig, "inputsMax">,
-  deps: { readonly embed: Embed },
+  deps: { readonly embed: Embed; readonly admission: Admission },
 ): void {
-  app.post("/v1/embeddings", async (request, reply) => {
+  app.post("/v1/embeddings", refuseEarly(deps.admission), async (request, reply) => {
     const body = readBody(openAiBody, request.body);
     const order = {
       ...readModel(body.model ?? ""),
