@@ -38,7 +38,12 @@ export function createInferenceMetrics(registry: Registry): InferenceMetrics {
     ofModel: (model) => bindSeries(series, model),
 
     observe(read) {
-      const gauge = (name: string, help: string, value: (model: ModelGauge) => number) =>
+      const gauge = (
+        name: string,
+        help: string,
+        /** Of all versions of a model. */
+        value: (versions: readonly ModelGauge[]) => number,
+      ) =>
         new Gauge({
           name: `arrowmesh_inference_${name}`,
           help,
@@ -46,17 +51,27 @@ export function createInferenceMetrics(registry: Registry): InferenceMetrics {
           registers,
           collect() {
             this.reset();
-            for (const model of read()) this.set({ model: model.name }, value(model));
+            for (const [model, versions] of byName(read())) this.set({ model }, value(versions));
           },
         });
-      gauge("queue_length", "Sequences that wait for a worker.", (model) => model.queueLength);
-      gauge("model_healthy", "1 while the workers of a model answer.", (model) =>
-        model.isHealthy ? 1 : 0,
+      gauge("queue_length", "Sequences that wait for a worker.", (versions) =>
+        versions.reduce((sum, { queueLength }) => sum + queueLength, 0),
+      );
+      gauge("model_healthy", "1 while the workers of a model answer.", (versions) =>
+        versions.every(({ isHealthy }) => isHealthy) ? 1 : 0,
       );
     },
 
     loadFailed: () => loadFailures.inc(),
   };
+}
+
+function byName(models: readonly ModelGauge[]): Map<string, ModelGauge[]> {
+  const versions = new Map<string, ModelGauge[]>();
+  for (const model of models) {
+    versions.set(model.name, [...(versions.get(model.name) ?? []), model]);
+  }
+  return versions;
 }
 
 type Series = ReturnType<typeof createSeries>;

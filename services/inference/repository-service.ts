@@ -32,7 +32,8 @@ export function createRepositoryService(
     async loadModel({ model }) {
       requireControl();
       await repository.load(model);
-      const versions = repository.versions().filter((version) => version.model === model);
+      const { name } = repository.resolve(model, "");
+      const versions = repository.versions().filter((version) => version.model === name);
       return { versions: versions.map(toMessage) };
     },
 

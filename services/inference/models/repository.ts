@@ -1,14 +1,15 @@
 import { MeshError, toMeshError } from "../../../lib/errors.js";
 import type { CatalogModel, ModelCatalog } from "../../../lib/model-catalog.js";
 import { readRevision } from "../../../lib/model-folder/revision.js";
-import { type Route, readServing, type Serving } from "../../../lib/model-folder/serving.js";
+import { type Route, readServing } from "../../../lib/model-folder/serving.js";
 import { readModelSpec } from "../../../lib/model-folder/spec.js";
-import { findVersions, type VersionFolder } from "../../../lib/model-folder/versions.js";
+import type { VersionFolder } from "../../../lib/model-folder/versions.js";
 import type { InferenceConfig } from "../config.js";
 import type { Split } from "./limits.js";
 import { type LoadDeps, LoadedModel } from "./loaded-model.js";
 import { pickRoute } from "./routes.js";
 import type { ModelRepository, VersionState, VersionStatus } from "./served-model.js";
+import { foldersOf, onlyRoute, routesOf, wantedOf } from "./wanted-versions.js";
 
 /** A model of the catalog and what of it serves. */
 interface Entry {
@@ -31,6 +32,9 @@ export class Repository implements ModelRepository {
   /** Models that finish what they accepted. */
   readonly #closing = new Set<Promise<void>>();
   readonly #splits = new Map<string, Split>();
+  /** Versions on their way in that take nobody's place. */
+  #arrivingCount = 0;
+  #isClosed = false;
 
   constructor(
     catalog: ModelCatalog,
@@ -88,8 +92,7 @@ export class Repository implements ModelRepository {
   }
 
   resolve(model: string, version: string): LoadedModel {
-    const name = this.#catalog.find(model)?.name ?? model;
-    const entry = this.#entries.get(name);
+    const entry = this.#find(model);
     if (entry === undefined || entry.serving.size === 0) {
       throw new MeshError("not_found", `unknown model: ${model}`);
     }
@@ -99,7 +102,7 @@ export class Repository implements ModelRepository {
         : (entry.routes.find((route) => route.label === version)?.version ?? version);
     const found = entry.serving.get(wanted);
     if (found !== undefined) return found;
-    throw new MeshError("not_found", `unknown version of ${name}: ${version}`);
+    throw new MeshError("not_found", `unknown version of ${entry.model.name}: ${version}`);
   }
 
   async load(model: string): Promise<void> {
@@ -110,8 +113,7 @@ export class Repository implements ModelRepository {
   }
 
   async unload(model: string): Promise<void> {
-    const name = this.#catalog.find(model)?.name ?? model;
-    const entry = this.#entries.get(name);
+    const entry = this.#find(model);
     if (entry === undefined || entry.serving.size === 0) {
       throw new MeshError("not_found", `${model} is not loaded`);
     }
@@ -135,11 +137,17 @@ export class Repository implements ModelRepository {
     entry.routes = routes;
   }
 
-  /** Ends every worker, after what was accepted. */
+  /** Ends every worker, and what is accepted still; what is on its way in ends when it arrives. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const models = this.loaded();
     this.#entries.clear();
     await Promise.all([...models.map((model) => model.close(0)), ...this.#closing]);
+  }
+
+  /** By any of its names, whether its folder is still there or not. */
+  #find(model: string): Entry | undefined {
+    return this.#entries.get(model) ?? this.#entries.get(this.#catalog.find(model)?.name ?? "");
   }
 
   #entryOf(model: CatalogModel): Entry {
@@ -185,11 +193,16 @@ export class Repository implements ModelRepository {
     const old = entry.serving.get(version);
     entry.states.set(version, { state: "loading", reason: "" });
     try {
-      this.#requireRoom(old);
-      const spec = readModelSpec(path);
-      const described = { name, version, revision: readRevision(path), spec };
-      const split = this.#splits.get(name);
-      const model = await LoadedModel.open(described, this.#config, this.#deps, split);
+      const model = await this.#inRoom(old, async () => {
+        const spec = readModelSpec(path);
+        const described = { name, version, revision: readRevision(path), spec };
+        const split = this.#splits.get(name);
+        return await LoadedModel.open(described, this.#config, this.#deps, split);
+      });
+      if (this.#isClosed) {
+        await model.close(0);
+        throw new MeshError("unavailable", "the server is shutting down");
+      }
       this.#splits.set(name, model.split);
       entry.serving.set(version, model);
       entry.states.delete(version);
@@ -207,10 +220,18 @@ export class Repository implements ModelRepository {
     }
   }
 
-  #requireRoom(old: LoadedModel | undefined): void {
+  /** Opens a version if there is room for it, or one whose place it takes. */
+  async #inRoom<T>(old: LoadedModel | undefined, open: () => Promise<T>): Promise<T> {
+    if (old !== undefined) return await open();
     const { modelsMax } = this.#config;
-    if (old === undefined && this.loaded().length >= modelsMax) {
+    if (this.loaded().length + this.#arrivingCount >= modelsMax) {
       throw new MeshError("invalid", `${modelsMax} models serve already (MODELS_MAX)`);
+    }
+    this.#arrivingCount += 1;
+    try {
+      return await open();
+    } finally {
+      this.#arrivingCount -= 1;
     }
   }
 
@@ -218,9 +239,13 @@ export class Repository implements ModelRepository {
   async #retire(entry: Entry, version: string, reason: string): Promise<void> {
     const model = entry.serving.get(version);
     entry.serving.delete(version);
-    entry.states.set(version, { state: "unloading", reason });
+    const unloading = { state: "unloading", reason } as const;
+    entry.states.set(version, unloading);
     await model?.close(this.#config.drainMsMax);
-    entry.states.set(version, { state: "unavailable", reason });
+    // It may have been loaded again meanwhile.
+    if (entry.states.get(version) === unloading) {
+      entry.states.set(version, { state: "unavailable", reason });
+    }
     this.#deps.log.info({ model: entry.model.name, version, reason }, "model unloaded");
   }
 
@@ -228,42 +253,6 @@ export class Repository implements ModelRepository {
     this.#closing.add(closing);
     void closing.finally(() => this.#closing.delete(closing));
   }
-}
-
-/** Nobody finds a folder that is not there or cannot be read; loading says why. */
-function foldersOf(path: string): readonly VersionFolder[] {
-  try {
-    return findVersions(path);
-  } catch {
-    return [];
-  }
-}
-
-function wantedOf(
-  folders: readonly VersionFolder[],
-  { versions, routes }: Serving,
-  name: string,
-): readonly VersionFolder[] {
-  const latest = folders.at(-1);
-  if (latest === undefined) throw new MeshError("invalid", `${name} has no version to serve`);
-  if (versions === "all") return folders;
-  if (versions === "latest" && routes.length === 0) return [latest];
-  const named = versions === "latest" ? routes.map(({ version }) => version) : versions;
-  return named.map((version) => {
-    const folder = folders.find((other) => other.version === version);
-    if (folder !== undefined) return folder;
-    throw new MeshError("invalid", `${name} has no version ${version}, which serving.json names`);
-  });
-}
-
-function routesOf({ routes }: Serving, wanted: readonly VersionFolder[]): readonly Route[] {
-  if (routes.length > 0) return routes;
-  const latest = wanted.at(-1);
-  return latest === undefined ? [] : [onlyRoute(latest.version)];
-}
-
-function onlyRoute(version: string): Route {
-  return { version, weight: 1, label: undefined };
 }
 
 /** Runs changes of one model one after another, whether those before succeeded or not. */
