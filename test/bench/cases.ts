@@ -53,10 +53,9 @@ async function batches(bench: Bench, what: string, lengths: TextLengths): Promis
 
 async function openAtFixedRate(bench: Bench): Promise<Row[]> {
   const capacity = await measureCapacity(bench);
-  const notes =
-    fixedPerSecond > capacity
-      ? [`above this machine's capacity (${capacity.toFixed(0)}/s), so an overload`]
-      : [`${percent(fixedPerSecond / capacity)} of capacity`];
+  const share = `${percent(fixedPerSecond / capacity)} of what c=64 got (${capacity.toFixed(0)}/s)`;
+  const isOver = fixedPerSecond > capacity;
+  const notes = isOver ? [`${share}: at or over the capacity of this machine`] : [share];
   return [await openLoop(bench, { perSecond: fixedPerSecond, notes })];
 }
 
