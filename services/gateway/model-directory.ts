@@ -3,6 +3,7 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { InferenceService, type Model } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
+import { pickWeighted } from "../../lib/pick-weighted.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
 
 /** How old the gateway's knowledge may be before it asks again, in the background. */
@@ -92,11 +93,7 @@ function pick(
   }
   const [only] = named;
   if (named.length < 2) return only;
-  let at = random() * named.reduce((sum, { weight }) => sum + weight, 0);
-  return named.find(({ weight }) => {
-    at -= weight;
-    return at < 0;
-  });
+  return pickWeighted(named, random);
 }
 
 /** By its name, by its name without the owner, or by none. */

@@ -1,7 +1,11 @@
 import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { assert } from "../../../lib/assert.js";
+import { packBytes, toTexts, unpackBytes } from "../../../lib/oip/elements.js";
+import { elementCount } from "../../../lib/oip/tensors.js";
 import type { Datatype } from "../../../lib/tensor.js";
 import type { NamedTensor, TensorMetadata } from "../models/served-model.js";
+
+const encoder = new TextEncoder();
 
 /** Runs requests of raw tensors. */
 export class TensorRun {
@@ -63,8 +67,11 @@ function datatypeOf(type: Tensor.Type): Datatype | undefined {
   return found?.[0] as Datatype | undefined;
 }
 
-function toTensor({ datatype, shape, bytes }: NamedTensor): Tensor {
-  if (datatype === "BYTES") return new Tensor("string", readStrings(bytes), shape);
+function toTensor({ name, datatype, shape, bytes }: NamedTensor): Tensor {
+  if (datatype === "BYTES") {
+    const elements = unpackBytes(bytes, elementCount(shape), name);
+    return new Tensor("string", toTexts(elements, name), shape);
+  }
   const [type, TypedArray] = types[datatype];
   // A copy of its own: the view may not be aligned.
   const data = new TypedArray(bytes.slice().buffer);
@@ -77,31 +84,9 @@ function fromTensor(name: string, tensor: Tensor): NamedTensor {
   assert(datatype !== undefined, `output ${name} has a type of no name`);
   const shape = [...tensor.dims];
   if (datatype === "BYTES") {
-    return { name, datatype, shape, bytes: writeStrings(tensor.data as unknown as string[]) };
+    const texts = tensor.data as unknown as string[];
+    return { name, datatype, shape, bytes: packBytes(texts.map((text) => encoder.encode(text))) };
   }
   const { buffer, byteOffset, byteLength } = tensor.data as Float32Array;
   return { name, datatype, shape, bytes: new Uint8Array(buffer, byteOffset, byteLength).slice() };
-}
-
-/** Elements of BYTES: each behind its length, a little-endian uint32. */
-function readStrings(bytes: Uint8Array): string[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const strings: string[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = view.getUint32(at, true);
-    strings.push(decoder.decode(bytes.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
-  }
-  return strings;
-}
-
-function writeStrings(strings: readonly string[]): Uint8Array {
-  const parts = strings.flatMap((text) => {
-    const length = Buffer.alloc(4);
-    const content = Buffer.from(text);
-    length.writeUInt32LE(content.length);
-    return [length, content];
-  });
-  return new Uint8Array(Buffer.concat(parts));
 }
