@@ -42,18 +42,7 @@ export function toFault(thrown: unknown): MeshError {
 function sendError(error: MeshError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { message, fault, details } = error;
   const answer = answerOf[fault];
-  request.fault = error;
-  if (details.retryAfterMs !== undefined) {
-    void reply.header("retry-after", Math.ceil(details.retryAfterMs / 1000));
-  }
-  // A connection closed while its body still arrives is reset, often before the caller has read why: let it all come,
-  // unread, within the server's time for a request.
-  if (fault === "too_large" && request.raw.httpVersionMajor === 1) {
-    void reply.removeHeader("connection");
-    request.raw.resume();
-  }
-  const request_id = request.call?.context.requestId ?? request.id;
-  void reply.header("x-request-id", request_id);
+  const request_id = beginError(error, request, reply);
   if (isOpenAi(request.url)) {
     const { openAiType: type, openAiCode: code } = answer;
     const param = details.fields?.[0]?.field ?? null;
@@ -68,4 +57,22 @@ function sendError(error: MeshError, request: FastifyRequest, reply: FastifyRepl
 
 function isOpenAi(url: string): boolean {
   return url.startsWith("/v1/");
+}
+
+/** What every answer to a failure needs, whatever its body; returns the id of the request. */
+export function beginError(error: MeshError, request: FastifyRequest, reply: FastifyReply): string {
+  const { fault, details } = error;
+  request.fault = error;
+  if (details.retryAfterMs !== undefined) {
+    void reply.header("retry-after", Math.ceil(details.retryAfterMs / 1000));
+  }
+  // A connection closed while its body still arrives is reset, often before the caller has read why: let it all come,
+  // unread, within the server's time for a request.
+  if (fault === "too_large" && request.raw.httpVersionMajor === 1) {
+    void reply.removeHeader("connection");
+    request.raw.resume();
+  }
+  const requestId = request.call?.context.requestId ?? request.id;
+  void reply.header("x-request-id", requestId);
+  return requestId;
 }

@@ -1,18 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import { answerOf, type Fault } from "../../../lib/errors.js";
-import { toFault } from "../http/errors.js";
+import { beginError, toFault } from "../http/errors.js";
 
 /** Every failure of a route of this scope becomes `{"error": "…"}`, with Triton's statuses where it has them. */
 export function answerOipErrors(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toFault(thrown);
-    const { message, fault, details } = error;
-    request.fault = error;
-    if (details.retryAfterMs !== undefined) {
-      void reply.header("retry-after", Math.ceil(details.retryAfterMs / 1000));
-    }
-    void reply.header("x-request-id", request.call?.context.requestId ?? request.id);
-    return reply.code(statusOf(fault)).send({ error: message });
+    beginError(error, request, reply);
+    return reply.code(statusOf(error.fault)).send({ error: error.message });
   });
 }
 
