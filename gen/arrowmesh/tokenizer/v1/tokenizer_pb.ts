@@ -4,18 +4,94 @@
 
 // Text to token ids and back, exactly as Hugging Face tokenizers does it.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Status } from "../../../google/rpc/status_pb.js";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.js";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file arrowmesh/tokenizer/v1/tokenizer.proto.
  */
 export const file_arrowmesh_tokenizer_v1_tokenizer: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvdG9rZW5pemVyL3YxL3Rva2VuaXplci5wcm90bxIWYXJyb3dtZXNoLnRva2VuaXplci52MSLsAQoNRW5jb2RlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgV0ZXh0cxgCIAMoCRIfChJhZGRfc3BlY2lhbF90b2tlbnMYAyABKAhIAIgBARIVCgh0cnVuY2F0ZRgEIAEoCEgBiAEBEhQKDHdpdGhfb2Zmc2V0cxgFIAEoCBIPCgd2ZXJzaW9uGAYgASgJEhAKCHJldmlzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAKIAQFCFQoTX2FkZF9zcGVjaWFsX3Rva2Vuc0ILCglfdHJ1bmNhdGVCDgoMX3Byb21wdF9uYW1lIlQKDkVuY29kZVJlc3BvbnNlEjMKCWVuY29kaW5ncxgBIAMoCzIgLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RpbmcSDQoFbW9kZWwYAiABKAkiawoIRW5jb2RpbmcSCwoDaWRzGAEgAygNEg4KBnRva2VucxgCIAMoCRIvCgdvZmZzZXRzGAMgAygLMh4uYXJyb3dtZXNoLnRva2VuaXplci52MS5PZmZzZXQSEQoJdHJ1bmNhdGVkGAQgASgIIiQKBk9mZnNldBINCgVzdGFydBgBIAEoDRILCgNlbmQYAiABKA0itQEKDURlY29kZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5Ub2tlblNlcXVlbmNlEiAKE3NraXBfc3BlY2lhbF90b2tlbnMYAyABKAhIAIgBARIPCgd2ZXJzaW9uGAQgASgJEhAKCHJldmlzaW9uGAUgASgJQhYKFF9za2lwX3NwZWNpYWxfdG9rZW5zIhwKDVRva2VuU2VxdWVuY2USCwoDaWRzGAEgAygNIh8KDkRlY29kZVJlc3BvbnNlEg0KBXRleHRzGAEgAygJMs4BChBUb2tlbml6ZXJTZXJ2aWNlElwKBkVuY29kZRIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlUmVxdWVzdBomLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlUmVzcG9uc2UiA5ACARJcCgZEZWNvZGUSJS5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlcXVlc3QaJi5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlc3BvbnNlIgOQAgFiBnByb3RvMw");
+  fileDesc("CiZhcnJvd21lc2gvdG9rZW5pemVyL3YxL3Rva2VuaXplci5wcm90bxIWYXJyb3dtZXNoLnRva2VuaXplci52MSKHAQoFSW5wdXQSDgoEdGV4dBgBIAEoCUgAEjAKBHBhaXIYAiABKAsyIC5hcnJvd21lc2gudG9rZW5pemVyLnYxLlRleHRQYWlySAASNAoDaWRzGAMgASgLMiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5Ub2tlblNlcXVlbmNlSABCBgoEa2luZCIpCghUZXh0UGFpchINCgVmaXJzdBgBIAEoCRIOCgZzZWNvbmQYAiABKAkizgMKDUVuY29kZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFdGV4dHMYAiADKAkSHwoSYWRkX3NwZWNpYWxfdG9rZW5zGAMgASgISACIAQESFQoIdHJ1bmNhdGUYBCABKAhIAYgBARI3CgtvZmZzZXRfdW5pdBgNIAEoDjIiLmFycm93bWVzaC50b2tlbml6ZXIudjEuT2Zmc2V0VW5pdBIPCgd2ZXJzaW9uGAYgASgJEhAKCHJldmlzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAKIAQESLQoGaW5wdXRzGAkgAygLMh0uYXJyb3dtZXNoLnRva2VuaXplci52MS5JbnB1dBI/Cg90cnVuY2F0aW9uX3NpZGUYCiABKA4yJi5hcnJvd21lc2gudG9rZW5pemVyLnYxLlRydW5jYXRpb25TaWRlEhcKCnRva2Vuc19tYXgYCyABKA1IA4gBARIRCgl1bmxpbWl0ZWQYDCABKAhCFQoTX2FkZF9zcGVjaWFsX3Rva2Vuc0ILCglfdHJ1bmNhdGVCDgoMX3Byb21wdF9uYW1lQg0KC190b2tlbnNfbWF4SgQIBRAGUgx3aXRoX29mZnNldHMijQEKDkVuY29kZVJlc3BvbnNlEjMKCWVuY29kaW5ncxgBIAMoCzIgLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RpbmcSDQoFbW9kZWwYAiABKAkSNwoLb2Zmc2V0X3VuaXQYAyABKA4yIi5hcnJvd21lc2gudG9rZW5pemVyLnYxLk9mZnNldFVuaXQiTQoTRW5jb2RlU3RyZWFtUmVxdWVzdBI2CgdyZXF1ZXN0GAEgASgLMiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXF1ZXN0Io8BChRFbmNvZGVTdHJlYW1SZXNwb25zZRINCgVpbmRleBgBIAEoBBI5CgdlbmNvZGVkGAIgASgLMiYuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXNwb25zZUgAEiMKBWVycm9yGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQingEKCEVuY29kaW5nEgsKA2lkcxgBIAMoDRIOCgZ0b2tlbnMYAiADKAkSLwoHb2Zmc2V0cxgDIAMoCzIeLmFycm93bWVzaC50b2tlbml6ZXIudjEuT2Zmc2V0EhEKCXRydW5jYXRlZBgEIAEoCBIOCgZwaWVjZXMYBSADKAkSDwoHc3BlY2lhbBgGIAMoCBIQCgh0eXBlX2lkcxgHIAMoDSIkCgZPZmZzZXQSDQoFc3RhcnQYASABKA0SCwoDZW5kGAIgASgNIrUBCg1EZWNvZGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEjgKCXNlcXVlbmNlcxgCIAMoCzIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuVG9rZW5TZXF1ZW5jZRIgChNza2lwX3NwZWNpYWxfdG9rZW5zGAMgASgISACIAQESDwoHdmVyc2lvbhgEIAEoCRIQCghyZXZpc2lvbhgFIAEoCUIWChRfc2tpcF9zcGVjaWFsX3Rva2VucyIcCg1Ub2tlblNlcXVlbmNlEgsKA2lkcxgBIAMoDSIfCg5EZWNvZGVSZXNwb25zZRINCgV0ZXh0cxgBIAMoCSJNChNEZWNvZGVTdHJlYW1SZXF1ZXN0EjYKB3JlcXVlc3QYASABKAsyJS5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlcXVlc3QijwEKFERlY29kZVN0cmVhbVJlc3BvbnNlEg0KBWluZGV4GAEgASgEEjkKB2RlY29kZWQYAiABKAsyJi5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCLgAQoMQ291bnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg0KBXRleHRzGAIgAygJEh8KEmFkZF9zcGVjaWFsX3Rva2VucxgDIAEoCEgAiAEBEg8KB3ZlcnNpb24YBCABKAkSEAoIcmV2aXNpb24YBSABKAkSGAoLcHJvbXB0X25hbWUYBiABKAlIAYgBARItCgZpbnB1dHMYByADKAsyHS5hcnJvd21lc2gudG9rZW5pemVyLnYxLklucHV0QhUKE19hZGRfc3BlY2lhbF90b2tlbnNCDgoMX3Byb21wdF9uYW1lIi4KDUNvdW50UmVzcG9uc2USDgoGdG9rZW5zGAEgAygNEg0KBW1vZGVsGAIgASgJIksKEkNvdW50U3RyZWFtUmVxdWVzdBI1CgdyZXF1ZXN0GAEgASgLMiQuYXJyb3dtZXNoLnRva2VuaXplci52MS5Db3VudFJlcXVlc3QijQEKE0NvdW50U3RyZWFtUmVzcG9uc2USDQoFaW5kZXgYASABKAQSOAoHY291bnRlZBgCIAEoCzIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuQ291bnRSZXNwb25zZUgAEiMKBWVycm9yGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQqZgoOVHJ1bmNhdGlvblNpZGUSHwobVFJVTkNBVElPTl9TSURFX1VOU1BFQ0lGSUVEEAASGQoVVFJVTkNBVElPTl9TSURFX1JJR0hUEAESGAoUVFJVTkNBVElPTl9TSURFX0xFRlQQAip0CgpPZmZzZXRVbml0EhsKF09GRlNFVF9VTklUX1VOU1BFQ0lGSUVEEAASFQoRT0ZGU0VUX1VOSVRfQllURVMQARIVChFPRkZTRVRfVU5JVF9VVEYxNhACEhsKF09GRlNFVF9VTklUX0NPREVfUE9JTlRTEAMy8wQKEFRva2VuaXplclNlcnZpY2USXAoGRW5jb2RlEiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXF1ZXN0GiYuYXJyb3dtZXNoLnRva2VuaXplci52MS5FbmNvZGVSZXNwb25zZSIDkAIBEm0KDEVuY29kZVN0cmVhbRIrLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlU3RyZWFtUmVxdWVzdBosLmFycm93bWVzaC50b2tlbml6ZXIudjEuRW5jb2RlU3RyZWFtUmVzcG9uc2UoATABElwKBkRlY29kZRIlLmFycm93bWVzaC50b2tlbml6ZXIudjEuRGVjb2RlUmVxdWVzdBomLmFycm93bWVzaC50b2tlbml6ZXIudjEuRGVjb2RlUmVzcG9uc2UiA5ACARJtCgxEZWNvZGVTdHJlYW0SKy5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVN0cmVhbVJlcXVlc3QaLC5hcnJvd21lc2gudG9rZW5pemVyLnYxLkRlY29kZVN0cmVhbVJlc3BvbnNlKAEwARJZCgVDb3VudBIkLmFycm93bWVzaC50b2tlbml6ZXIudjEuQ291bnRSZXF1ZXN0GiUuYXJyb3dtZXNoLnRva2VuaXplci52MS5Db3VudFJlc3BvbnNlIgOQAgESagoLQ291bnRTdHJlYW0SKi5hcnJvd21lc2gudG9rZW5pemVyLnYxLkNvdW50U3RyZWFtUmVxdWVzdBorLmFycm93bWVzaC50b2tlbml6ZXIudjEuQ291bnRTdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_rpc_status]);
 
 /**
- * EncodeRequest asks for the tokens of some texts.
+ * Input is what one encoding is made of.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.Input
+ */
+export type Input = Message<"arrowmesh.tokenizer.v1.Input"> & {
+  /**
+   * What it is given as.
+   *
+   * @generated from oneof arrowmesh.tokenizer.v1.Input.kind
+   */
+  kind: {
+    /**
+     * One text.
+     *
+     * @generated from field: string text = 1;
+     */
+    value: string;
+    case: "text";
+  } | {
+    /**
+     * Two texts that belong together, as classifiers and cross-encoders read them.
+     *
+     * @generated from field: arrowmesh.tokenizer.v1.TextPair pair = 2;
+     */
+    value: TextPair;
+    case: "pair";
+  } | {
+    /**
+     * Token ids, special tokens included. They stay as they are, but for the limit; where a prompt applies they become
+     * text first.
+     *
+     * @generated from field: arrowmesh.tokenizer.v1.TokenSequence ids = 3;
+     */
+    value: TokenSequence;
+    case: "ids";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.Input.
+ * Use `create(InputSchema)` to create a new message.
+ */
+export const InputSchema: GenMessage<Input> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 0);
+
+/**
+ * TextPair is two texts that are read together.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.TextPair
+ */
+export type TextPair = Message<"arrowmesh.tokenizer.v1.TextPair"> & {
+  /**
+   * The first text, such as a query or a premise.
+   *
+   * @generated from field: string first = 1;
+   */
+  first: string;
+
+  /**
+   * The second text, such as a document or a hypothesis.
+   *
+   * @generated from field: string second = 2;
+   */
+  second: string;
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.TextPair.
+ * Use `create(TextPairSchema)` to create a new message.
+ */
+export const TextPairSchema: GenMessage<TextPair> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 1);
+
+/**
+ * EncodeRequest asks for the tokens of some inputs. Either texts or inputs is filled.
  *
  * @generated from message arrowmesh.tokenizer.v1.EncodeRequest
  */
@@ -28,33 +104,32 @@ export type EncodeRequest = Message<"arrowmesh.tokenizer.v1.EncodeRequest"> & {
   model: string;
 
   /**
-   * Texts, at least one.
+   * Texts, at least one unless there are inputs.
    *
    * @generated from field: repeated string texts = 2;
    */
   texts: string[];
 
   /**
-   * Whether special tokens such as [CLS] and [SEP] are added. Absent: true.
+   * Whether special tokens such as [CLS] and [SEP] are added to texts and pairs. Absent: true.
    *
    * @generated from field: optional bool add_special_tokens = 3;
    */
   addSpecialTokens?: boolean | undefined;
 
   /**
-   * Whether a text over the model's token limit is cut on the right (true) or refused (false). Absent: the
-   * server's setting.
+   * Whether an input over the token limit is cut (true) or refused (false). Absent: the server's setting.
    *
    * @generated from field: optional bool truncate = 4;
    */
   truncate?: boolean | undefined;
 
   /**
-   * Whether Encoding.tokens and Encoding.offsets are filled.
+   * The unit of Encoding.offsets. Unspecified: Encoding.tokens, offsets, pieces and special stay empty.
    *
-   * @generated from field: bool with_offsets = 5;
+   * @generated from field: arrowmesh.tokenizer.v1.OffsetUnit offset_unit = 13;
    */
-  withOffsets: boolean;
+  offsetUnit: OffsetUnit;
 
   /**
    * Version of the model; empty means the latest one.
@@ -71,11 +146,39 @@ export type EncodeRequest = Message<"arrowmesh.tokenizer.v1.EncodeRequest"> & {
   revision: string;
 
   /**
-   * Name of one of the model's prompts, which goes before each text. Absent: the model's default prompt, if it has one.
+   * Name of one of the model's prompts, which goes before each input. Absent: the model's default prompt, if it has one.
    *
    * @generated from field: optional string prompt_name = 8;
    */
   promptName?: string | undefined;
+
+  /**
+   * Inputs of any kind, at least one unless there are texts.
+   *
+   * @generated from field: repeated arrowmesh.tokenizer.v1.Input inputs = 9;
+   */
+  inputs: Input[];
+
+  /**
+   * Which end of an input over the limit is cut off.
+   *
+   * @generated from field: arrowmesh.tokenizer.v1.TruncationSide truncation_side = 10;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * A token limit below that of the model, special tokens included, at least 1. Absent: the model's limit.
+   *
+   * @generated from field: optional uint32 tokens_max = 11;
+   */
+  tokensMax?: number | undefined;
+
+  /**
+   * Whether there is no token limit at all: nothing is cut or refused. For showing tokens, not for models.
+   *
+   * @generated from field: bool unlimited = 12;
+   */
+  unlimited: boolean;
 };
 
 /**
@@ -83,16 +186,16 @@ export type EncodeRequest = Message<"arrowmesh.tokenizer.v1.EncodeRequest"> & {
  * Use `create(EncodeRequestSchema)` to create a new message.
  */
 export const EncodeRequestSchema: GenMessage<EncodeRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 0);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 2);
 
 /**
- * EncodeResponse holds one encoding for each text.
+ * EncodeResponse holds one encoding for each input.
  *
  * @generated from message arrowmesh.tokenizer.v1.EncodeResponse
  */
 export type EncodeResponse = Message<"arrowmesh.tokenizer.v1.EncodeResponse"> & {
   /**
-   * Shape [texts], in the order of the texts.
+   * Shape [inputs], in the order of the inputs.
    *
    * @generated from field: repeated arrowmesh.tokenizer.v1.Encoding encodings = 1;
    */
@@ -104,6 +207,13 @@ export type EncodeResponse = Message<"arrowmesh.tokenizer.v1.EncodeResponse"> & 
    * @generated from field: string model = 2;
    */
   model: string;
+
+  /**
+   * The unit of Encoding.offsets, as asked for.
+   *
+   * @generated from field: arrowmesh.tokenizer.v1.OffsetUnit offset_unit = 3;
+   */
+  offsetUnit: OffsetUnit;
 };
 
 /**
@@ -111,10 +221,75 @@ export type EncodeResponse = Message<"arrowmesh.tokenizer.v1.EncodeResponse"> & 
  * Use `create(EncodeResponseSchema)` to create a new message.
  */
 export const EncodeResponseSchema: GenMessage<EncodeResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 1);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 3);
 
 /**
- * Encoding is one tokenized text.
+ * EncodeStreamRequest is one request of a stream.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.EncodeStreamRequest
+ */
+export type EncodeStreamRequest = Message<"arrowmesh.tokenizer.v1.EncodeStreamRequest"> & {
+  /**
+   * The request.
+   *
+   * @generated from field: arrowmesh.tokenizer.v1.EncodeRequest request = 1;
+   */
+  request?: EncodeRequest | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.EncodeStreamRequest.
+ * Use `create(EncodeStreamRequestSchema)` to create a new message.
+ */
+export const EncodeStreamRequestSchema: GenMessage<EncodeStreamRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 4);
+
+/**
+ * EncodeStreamResponse answers one EncodeStreamRequest.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.EncodeStreamResponse
+ */
+export type EncodeStreamResponse = Message<"arrowmesh.tokenizer.v1.EncodeStreamResponse"> & {
+  /**
+   * Position of the request in the stream, from 0.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * What became of it.
+   *
+   * @generated from oneof arrowmesh.tokenizer.v1.EncodeStreamResponse.result
+   */
+  result: {
+    /**
+     * The encodings.
+     *
+     * @generated from field: arrowmesh.tokenizer.v1.EncodeResponse encoded = 2;
+     */
+    value: EncodeResponse;
+    case: "encoded";
+  } | {
+    /**
+     * Why there are none: the status the same request would get from Encode.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.EncodeStreamResponse.
+ * Use `create(EncodeStreamResponseSchema)` to create a new message.
+ */
+export const EncodeStreamResponseSchema: GenMessage<EncodeStreamResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 5);
+
+/**
+ * Encoding is one tokenized input.
  *
  * @generated from message arrowmesh.tokenizer.v1.Encoding
  */
@@ -127,14 +302,14 @@ export type Encoding = Message<"arrowmesh.tokenizer.v1.Encoding"> & {
   ids: number[];
 
   /**
-   * Shape [tokens]: the vocabulary entry of each id. Only with EncodeRequest.with_offsets.
+   * Shape [tokens]: the vocabulary entry of each id. Only with EncodeRequest.offset_unit.
    *
    * @generated from field: repeated string tokens = 2;
    */
   tokens: string[];
 
   /**
-   * Shape [tokens]: where each token stands in the text. Only with EncodeRequest.with_offsets.
+   * Shape [tokens]: where each token stands in the text. Only with EncodeRequest.offset_unit.
    *
    * @generated from field: repeated arrowmesh.tokenizer.v1.Offset offsets = 3;
    */
@@ -146,6 +321,28 @@ export type Encoding = Message<"arrowmesh.tokenizer.v1.Encoding"> & {
    * @generated from field: bool truncated = 4;
    */
   truncated: boolean;
+
+  /**
+   * Shape [tokens]: the part of the text that each token stands for; empty for special tokens. Only with
+   * EncodeRequest.offset_unit.
+   *
+   * @generated from field: repeated string pieces = 5;
+   */
+  pieces: string[];
+
+  /**
+   * Shape [tokens]: whether each token was added and stands for no text. Only with EncodeRequest.offset_unit.
+   *
+   * @generated from field: repeated bool special = 6;
+   */
+  special: boolean[];
+
+  /**
+   * Shape [tokens]: 0 for the first text of a pair, 1 for the second. Empty: all 0.
+   *
+   * @generated from field: repeated uint32 type_ids = 7;
+   */
+  typeIds: number[];
 };
 
 /**
@@ -153,23 +350,24 @@ export type Encoding = Message<"arrowmesh.tokenizer.v1.Encoding"> & {
  * Use `create(EncodingSchema)` to create a new message.
  */
 export const EncodingSchema: GenMessage<Encoding> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 2);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 6);
 
 /**
- * Offset is a half-open range of the text, counted in Unicode code points. Special tokens have 0..0.
+ * Offset is a half-open range of the text with its prompt, in EncodeResponse.offset_unit; of a pair, each text counts from
+ * 0. Special tokens have 0..0.
  *
  * @generated from message arrowmesh.tokenizer.v1.Offset
  */
 export type Offset = Message<"arrowmesh.tokenizer.v1.Offset"> & {
   /**
-   * First code point.
+   * First unit.
    *
    * @generated from field: uint32 start = 1;
    */
   start: number;
 
   /**
-   * One past the last code point.
+   * One past the last unit.
    *
    * @generated from field: uint32 end = 2;
    */
@@ -181,7 +379,7 @@ export type Offset = Message<"arrowmesh.tokenizer.v1.Offset"> & {
  * Use `create(OffsetSchema)` to create a new message.
  */
 export const OffsetSchema: GenMessage<Offset> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 3);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 7);
 
 /**
  * DecodeRequest asks for the texts of some sequences of ids.
@@ -197,7 +395,7 @@ export type DecodeRequest = Message<"arrowmesh.tokenizer.v1.DecodeRequest"> & {
   model: string;
 
   /**
-   * Sequences, at least one.
+   * Sequences, at least one, none of them empty.
    *
    * @generated from field: repeated arrowmesh.tokenizer.v1.TokenSequence sequences = 2;
    */
@@ -230,7 +428,7 @@ export type DecodeRequest = Message<"arrowmesh.tokenizer.v1.DecodeRequest"> & {
  * Use `create(DecodeRequestSchema)` to create a new message.
  */
 export const DecodeRequestSchema: GenMessage<DecodeRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 4);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 8);
 
 /**
  * TokenSequence is the ids of one text.
@@ -251,7 +449,7 @@ export type TokenSequence = Message<"arrowmesh.tokenizer.v1.TokenSequence"> & {
  * Use `create(TokenSequenceSchema)` to create a new message.
  */
 export const TokenSequenceSchema: GenMessage<TokenSequence> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 5);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 9);
 
 /**
  * DecodeResponse holds one text for each sequence.
@@ -272,19 +470,330 @@ export type DecodeResponse = Message<"arrowmesh.tokenizer.v1.DecodeResponse"> & 
  * Use `create(DecodeResponseSchema)` to create a new message.
  */
 export const DecodeResponseSchema: GenMessage<DecodeResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 6);
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 10);
+
+/**
+ * DecodeStreamRequest is one request of a stream.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.DecodeStreamRequest
+ */
+export type DecodeStreamRequest = Message<"arrowmesh.tokenizer.v1.DecodeStreamRequest"> & {
+  /**
+   * The request.
+   *
+   * @generated from field: arrowmesh.tokenizer.v1.DecodeRequest request = 1;
+   */
+  request?: DecodeRequest | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.DecodeStreamRequest.
+ * Use `create(DecodeStreamRequestSchema)` to create a new message.
+ */
+export const DecodeStreamRequestSchema: GenMessage<DecodeStreamRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 11);
+
+/**
+ * DecodeStreamResponse answers one DecodeStreamRequest.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.DecodeStreamResponse
+ */
+export type DecodeStreamResponse = Message<"arrowmesh.tokenizer.v1.DecodeStreamResponse"> & {
+  /**
+   * Position of the request in the stream, from 0.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * What became of it.
+   *
+   * @generated from oneof arrowmesh.tokenizer.v1.DecodeStreamResponse.result
+   */
+  result: {
+    /**
+     * The texts.
+     *
+     * @generated from field: arrowmesh.tokenizer.v1.DecodeResponse decoded = 2;
+     */
+    value: DecodeResponse;
+    case: "decoded";
+  } | {
+    /**
+     * Why there are none: the status the same request would get from Decode.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.DecodeStreamResponse.
+ * Use `create(DecodeStreamResponseSchema)` to create a new message.
+ */
+export const DecodeStreamResponseSchema: GenMessage<DecodeStreamResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 12);
+
+/**
+ * CountRequest asks for the number of tokens of some inputs. Either texts or inputs is filled.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.CountRequest
+ */
+export type CountRequest = Message<"arrowmesh.tokenizer.v1.CountRequest"> & {
+  /**
+   * Id of the model whose tokenizer is meant; empty means the default model.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Texts, at least one unless there are inputs.
+   *
+   * @generated from field: repeated string texts = 2;
+   */
+  texts: string[];
+
+  /**
+   * Whether special tokens such as [CLS] and [SEP] count. Absent: true.
+   *
+   * @generated from field: optional bool add_special_tokens = 3;
+   */
+  addSpecialTokens?: boolean | undefined;
+
+  /**
+   * Version of the model; empty means the latest one.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+
+  /**
+   * Revision of the version's files, as inference names it: a new one makes the tokenizer read its files again.
+   *
+   * @generated from field: string revision = 5;
+   */
+  revision: string;
+
+  /**
+   * Name of one of the model's prompts, which goes before each input. Absent: the model's default prompt, if it has one.
+   *
+   * @generated from field: optional string prompt_name = 6;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * Inputs of any kind, at least one unless there are texts.
+   *
+   * @generated from field: repeated arrowmesh.tokenizer.v1.Input inputs = 7;
+   */
+  inputs: Input[];
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.CountRequest.
+ * Use `create(CountRequestSchema)` to create a new message.
+ */
+export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 13);
+
+/**
+ * CountResponse holds one number for each input.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.CountResponse
+ */
+export type CountResponse = Message<"arrowmesh.tokenizer.v1.CountResponse"> & {
+  /**
+   * Shape [inputs], in the order of the inputs.
+   *
+   * @generated from field: repeated uint32 tokens = 1;
+   */
+  tokens: number[];
+
+  /**
+   * Id of the model whose tokenizer answered.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.CountResponse.
+ * Use `create(CountResponseSchema)` to create a new message.
+ */
+export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 14);
+
+/**
+ * CountStreamRequest is one request of a stream.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.CountStreamRequest
+ */
+export type CountStreamRequest = Message<"arrowmesh.tokenizer.v1.CountStreamRequest"> & {
+  /**
+   * The request.
+   *
+   * @generated from field: arrowmesh.tokenizer.v1.CountRequest request = 1;
+   */
+  request?: CountRequest | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.CountStreamRequest.
+ * Use `create(CountStreamRequestSchema)` to create a new message.
+ */
+export const CountStreamRequestSchema: GenMessage<CountStreamRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 15);
+
+/**
+ * CountStreamResponse answers one CountStreamRequest.
+ *
+ * @generated from message arrowmesh.tokenizer.v1.CountStreamResponse
+ */
+export type CountStreamResponse = Message<"arrowmesh.tokenizer.v1.CountStreamResponse"> & {
+  /**
+   * Position of the request in the stream, from 0.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * What became of it.
+   *
+   * @generated from oneof arrowmesh.tokenizer.v1.CountStreamResponse.result
+   */
+  result: {
+    /**
+     * The numbers.
+     *
+     * @generated from field: arrowmesh.tokenizer.v1.CountResponse counted = 2;
+     */
+    value: CountResponse;
+    case: "counted";
+  } | {
+    /**
+     * Why there are none: the status the same request would get from Count.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.tokenizer.v1.CountStreamResponse.
+ * Use `create(CountStreamResponseSchema)` to create a new message.
+ */
+export const CountStreamResponseSchema: GenMessage<CountStreamResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_tokenizer_v1_tokenizer, 16);
+
+/**
+ * Which end of an input over the limit is cut off.
+ *
+ * @generated from enum arrowmesh.tokenizer.v1.TruncationSide
+ */
+export const TruncationSide = {
+  /**
+   * As the model's tokenizer.json says; where it says nothing, on the right.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The end.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_RIGHT = 1;
+   */
+  RIGHT: 1,
+
+  /**
+   * The beginning.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_LEFT = 2;
+   */
+  LEFT: 2,
+} as const;
+
+/**
+ * Which end of an input over the limit is cut off.
+ *
+ * @generated from enum arrowmesh.tokenizer.v1.TruncationSide
+ */
+export type TruncationSide = (typeof TruncationSide)[keyof typeof TruncationSide] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.tokenizer.v1.TruncationSide.
+ */
+export const TruncationSideSchema: GenEnum<TruncationSide> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_tokenizer_v1_tokenizer, 0);
+
+/**
+ * What offsets count.
+ *
+ * @generated from enum arrowmesh.tokenizer.v1.OffsetUnit
+ */
+export const OffsetUnit = {
+  /**
+   * No offsets, tokens and pieces are wanted, or given.
+   *
+   * @generated from enum value: OFFSET_UNIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Bytes of the text in UTF-8.
+   *
+   * @generated from enum value: OFFSET_UNIT_BYTES = 1;
+   */
+  BYTES: 1,
+
+  /**
+   * Code units of the text in UTF-16: the indices of strings in JavaScript, Java and C#.
+   *
+   * @generated from enum value: OFFSET_UNIT_UTF16 = 2;
+   */
+  UTF16: 2,
+
+  /**
+   * Unicode code points: the indices of strings in Python.
+   *
+   * @generated from enum value: OFFSET_UNIT_CODE_POINTS = 3;
+   */
+  CODE_POINTS: 3,
+} as const;
+
+/**
+ * What offsets count.
+ *
+ * @generated from enum arrowmesh.tokenizer.v1.OffsetUnit
+ */
+export type OffsetUnit = (typeof OffsetUnit)[keyof typeof OffsetUnit] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.tokenizer.v1.OffsetUnit.
+ */
+export const OffsetUnitSchema: GenEnum<OffsetUnit> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_tokenizer_v1_tokenizer, 1);
 
 /**
  * TokenizerService is stateless; any replica gives the same answer.
+ *
+ * Errors of every call: INVALID_ARGUMENT (nothing to work on, a lone surrogate, an id outside the vocabulary, an unknown
+ * prompt), NOT_FOUND (unknown model or version), RESOURCE_EXHAUSTED (too much waits; with RetryInfo).
  *
  * @generated from service arrowmesh.tokenizer.v1.TokenizerService
  */
 export const TokenizerService: GenService<{
   /**
-   * Encode returns the token ids of each text, in order.
-   *
-   * Errors: INVALID_ARGUMENT (no text, a lone surrogate, a text over the token limit while truncate is
-   * false), NOT_FOUND (unknown model).
+   * Encode returns the tokens of each input, in order. An input over the token limit is cut or refused
+   * (INVALID_ARGUMENT), as EncodeRequest.truncate says.
    *
    * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.Encode
    */
@@ -294,9 +803,17 @@ export const TokenizerService: GenService<{
     output: typeof EncodeResponseSchema;
   },
   /**
-   * Decode returns the text of each sequence of ids, in order.
+   * EncodeStream is Encode for any number of requests, answered in order. A bad request is answered with its own error.
    *
-   * Errors: INVALID_ARGUMENT (an id outside the vocabulary), NOT_FOUND (unknown model).
+   * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.EncodeStream
+   */
+  encodeStream: {
+    methodKind: "bidi_streaming";
+    input: typeof EncodeStreamRequestSchema;
+    output: typeof EncodeStreamResponseSchema;
+  },
+  /**
+   * Decode returns the text of each sequence of ids, in order.
    *
    * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.Decode
    */
@@ -304,6 +821,36 @@ export const TokenizerService: GenService<{
     methodKind: "unary";
     input: typeof DecodeRequestSchema;
     output: typeof DecodeResponseSchema;
+  },
+  /**
+   * DecodeStream is Decode for any number of requests, answered in order. A bad request is answered with its own error.
+   *
+   * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.DecodeStream
+   */
+  decodeStream: {
+    methodKind: "bidi_streaming";
+    input: typeof DecodeStreamRequestSchema;
+    output: typeof DecodeStreamResponseSchema;
+  },
+  /**
+   * Count returns how many tokens each input has, in order, without cutting any: the cheapest way to know.
+   *
+   * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.Count
+   */
+  count: {
+    methodKind: "unary";
+    input: typeof CountRequestSchema;
+    output: typeof CountResponseSchema;
+  },
+  /**
+   * CountStream is Count for any number of requests, answered in order. A bad request is answered with its own error.
+   *
+   * @generated from rpc arrowmesh.tokenizer.v1.TokenizerService.CountStream
+   */
+  countStream: {
+    methodKind: "bidi_streaming";
+    input: typeof CountStreamRequestSchema;
+    output: typeof CountStreamResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_arrowmesh_tokenizer_v1_tokenizer, 0);
