@@ -8,6 +8,7 @@ export type Fault =
   | "unauthenticated"
   | "forbidden"
   | "not_found"
+  | "wrong_task"
   | "wrong_method"
   | "unsupported_media_type"
   | "unsupported"
@@ -74,6 +75,12 @@ export const answerOf: Readonly<Record<Fault, Answer>> = {
     Code.NotFound,
     [404, "NotFound"],
     [404, "invalid_request_error", "model_not_found"],
+  ),
+  // A model that cannot do what is asked.
+  wrong_task: row(
+    Code.FailedPrecondition,
+    [424, "Backend"],
+    [400, "invalid_request_error", "model_not_supported"],
   ),
   wrong_method: row(
     Code.Unimplemented,

@@ -19,15 +19,15 @@ import { createReflection } from "../lib/rpc/reflection.js";
 import { Admission } from "./gateway/admission.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
-import { createEmbedder } from "./gateway/embedder.js";
-import { addNativeRoutes } from "./gateway/http/native-routes.js";
-import { addOpenAiRoutes } from "./gateway/http/openai-routes.js";
 import { Limiter } from "./gateway/limiter.js";
 import { createGatewayMetrics } from "./gateway/metrics.js";
 import { createModelDirectory } from "./gateway/model-directory.js";
 import { createOipGateway } from "./gateway/oip/gateway.js";
 import { addOipRoutes } from "./gateway/oip/routes.js";
+import { addOpenAiRoutes } from "./gateway/openai/routes.js";
+import { createOperations } from "./gateway/operations/operations.js";
 import { createGateway } from "./gateway/service.js";
+import { addTeiRoutes } from "./gateway/tei/routes.js";
 import { VectorCache } from "./gateway/vector-cache.js";
 import { inferenceSchema } from "./inference/config.js";
 import { openRepository } from "./inference/models/open-repository.js";
@@ -169,13 +169,14 @@ async function serveGateway(
   const cache = new VectorCache(config.cacheBytesMax, metrics.cache);
   metrics.observe({ cacheBytes: () => cache.bytes, inputs: () => admission.inputs });
   const directory = createModelDirectory(inference.channel, { clock, random: Math.random });
-  const embed = createEmbedder({
+  const operations = createOperations({
     tokenizer: tokenizer.channel,
     isTokenizerRemote: tokenizer.isRemote,
     inference: inference.channel,
     computeMsMax: common.requestMsMax,
     ...{ directory, limiter, admission, cache, clock },
   });
+  const { embed } = operations;
   const models: NamedHealth = async () => modelHealth(await directory.list());
   const gateway = createGateway(config, { embed, clock });
   const repository = forward(RepositoryService, inference.channel, () => {
@@ -203,7 +204,7 @@ async function serveGateway(
     ],
     addRoutes: (app) => {
       addAdminRoutes(app, { isReady, registry });
-      addNativeRoutes(app, config, { embed, directory, admission, version: platform.version });
+      addTeiRoutes(app, config, { operations, directory, admission, version: platform.version });
       addOpenAiRoutes(app, config, { embed, admission });
       addOipRoutes(app, config, { oip });
     },

@@ -3,7 +3,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { EmbedOrder } from "../services/gateway/embedder.js";
+import type { EmbedOrder } from "../services/gateway/operations/embed.js";
 import { bodyBytesMax, openOipEdge } from "./support/oip-edge.js";
 
 const numbers = Array.from({ length: 16 }, (_, index) => index);

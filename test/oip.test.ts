@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { ModelInferRequestSchema } from "../gen/inference/grpc_service_pb.js";
 import { MeshError } from "../lib/errors.js";
-import type { EmbedOrder } from "../services/gateway/embedder.js";
+import type { EmbedOrder } from "../services/gateway/operations/embed.js";
 import { callContext } from "./support/call-context.js";
 import { openOipEdge } from "./support/oip-edge.js";
 
@@ -33,12 +33,12 @@ test("texts become vectors by the embedder, which takes its own limits", async (
   equal(answer.modelVersion, "1");
   deepEqual(taken, []);
   equal(repository.ran.length, 0);
-  const { texts, textsMax, normalize, truncate, dimensions } = orders[0] as EmbedOrder;
+  const { inputs, inputsMax, normalize, truncate, dimensions } = orders[0] as EmbedOrder;
   deepEqual(
-    { texts, textsMax, normalize, truncate, dimensions },
+    { inputs, inputsMax, normalize, truncate, dimensions },
     {
-      texts: ["abc", "d"],
-      textsMax: 4,
+      inputs: ["abc", "d"],
+      inputsMax: 4,
       normalize: true,
       truncate: undefined,
       dimensions: undefined,

@@ -11,6 +11,7 @@ import {
   TokenizerService,
 } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { callContext } from "../../test/support/call-context.js";
+import { idleTokenizer } from "../../test/support/idle-tokenizer.js";
 import { sleep, systemClock } from "../clock.js";
 import { Deferred } from "../defer.js";
 import { MeshError } from "../errors.js";
@@ -44,7 +45,7 @@ async function serve(binding: Binding, deferred: Deferred): Promise<number> {
 }
 
 function tokenizerBinding(encode: Encode): Binding {
-  return bind(TokenizerService, { encode, decode: () => ({ texts: [] }) });
+  return bind(TokenizerService, { ...idleTokenizer, encode });
 }
 
 /** Clients of all servers at once, and the end of everything. */

@@ -10,10 +10,22 @@ import type { CallContext, Channel } from "../../lib/rpc/call.js";
 const freshMs = 500;
 const readMsMax = 5_000;
 
+/** Which models can do what is asked. */
+export interface Fitness {
+  fits(model: Model): boolean;
+  /** For requests that name no model: goes before others that fit. */
+  isBest?(model: Model): boolean;
+  /** What callers are told when the model they mean does not fit. */
+  readonly refusal: string;
+}
+
 /** The models that inference serves, as the gateway knows them. */
 export interface ModelDirectory {
-  /** The version that a request means: by number, by label, or, when empty, by the routes. Rejects with `not_found`. */
-  resolve(name: string, version: string): Promise<Model>;
+  /**
+   * The version that a request means: by number, by label, or, when empty, by the routes. Without a name: the best
+   * that fits, the default model before others. Rejects with `not_found`, or `wrong_task` when it does not fit.
+   */
+  resolve(name: string, version: string, fitness?: Fitness): Promise<Model>;
   /** Every version that serves; the default model first. */
   list(): Promise<readonly Model[]>;
   /**
@@ -64,18 +76,37 @@ export function createModelDirectory(
   };
 
   return {
-    async resolve(name, version) {
-      const found = pick(await known(), name, version, random);
-      if (found !== undefined) return found;
-      await refresh();
-      const later = pick(models ?? [], name, version, random);
-      if (later !== undefined) return later;
+    async resolve(name, version, fitness = anyModel) {
+      const find = (all: readonly Model[]): Model | undefined =>
+        pick(all, name === "" ? bestName(all, fitness) : name, version, random);
+      let found = find(await known());
+      if (found === undefined) {
+        await refresh();
+        found = find(models ?? []);
+      }
+      if (found !== undefined) {
+        if (fitness.fits(found)) return found;
+        throw new MeshError("wrong_task", fitness.refusal);
+      }
       const unknown = version === "" ? "unknown model" : `unknown version ${version} of model`;
       throw new MeshError("not_found", `${unknown}: ${name || "the default one"}`);
     },
     list: known,
     refresh,
   };
+}
+
+const anyModel: Fitness = { fits: () => true, refusal: "" };
+
+/** The name of the default model when it is among the best, or nothing better is there; empty when nothing fits. */
+function bestName(models: readonly Model[], { fits, isBest = fits }: Fitness): string {
+  const fitting = models.filter(fits);
+  const best = fitting.filter(isBest);
+  return first(best) ?? first(fitting) ?? "";
+}
+
+function first(models: readonly Model[]): string | undefined {
+  return (models.find((model) => model.isDefaultModel) ?? models[0])?.name;
 }
 
 /** One of the versions that the name and the version or label mean; without a version, in the share of their weights. */

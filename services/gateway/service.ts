@@ -14,7 +14,8 @@ import { mapOrdered } from "../../lib/map-ordered.js";
 import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
 import { toStatus } from "../../lib/rpc/status.js";
 import type { GatewayConfig } from "./config.js";
-import type { Embed, Embedded, EmbedOrder } from "./embedder.js";
+import type { Embed, Embedded, EmbedOrder } from "./operations/embed.js";
+import { unsaid } from "./operations/order.js";
 
 /** How long a stream waits when the mesh is busy and does not say. */
 const busyWaitMs = 100;
@@ -28,14 +29,14 @@ export function createGateway(
     async embed(request, context) {
       const order = {
         ...orderOf(request),
-        texts: request.inputs,
-        textsMax: config.inputsMax,
+        inputs: request.inputs,
+        inputsMax: config.inputsMax,
         priority: priorityOf(request.priority, Urgency.INTERACTIVE),
       };
       const embedded = await deps.embed(order, context);
       return {
         model: embedded.model,
-        embeddings: order.texts.map((_, row) => toEmbedding(embedded, row, request.encoding)),
+        embeddings: order.inputs.map((_, row) => toEmbedding(embedded, row, request.encoding)),
         inputTokens: embedded.tokenCounts.reduce((total, count) => total + count, 0),
       };
     },
@@ -54,7 +55,7 @@ type Options = Pick<
 
 function orderOf(request: Options) {
   const { model, version, truncate, normalize = true, dimensions, promptName } = request;
-  return { model, version, truncate, normalize, dimensions, promptName } as const;
+  return { ...unsaid, model, version, truncate, normalize, dimensions, promptName } as const;
 }
 
 /** The gateway's words for it are those of inference. */
@@ -76,8 +77,8 @@ async function embedOne(
   const index = BigInt(call.index);
   const order = {
     ...orderOf(request),
-    texts: [request.input],
-    textsMax: 1,
+    inputs: [request.input],
+    inputsMax: 1,
     priority: priorityOf(request.priority, Urgency.BULK),
   };
   try {

@@ -11,6 +11,7 @@ import { MeshError } from "../../lib/errors.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
 import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
 import type { Row, RowOutput } from "./batching/batch.js";
+import type { CallTiming } from "./batching/batch-runner.js";
 import type { InferenceConfig } from "./config.js";
 import type { LoadedModel } from "./models/loaded-model.js";
 import type { Repository } from "./models/repository.js";
@@ -37,36 +38,36 @@ export function createInference(
       const { dimensions } = vectorsOf(model);
       const rows = rowsOf(model, sequences, (normalize ?? true) ? "unit_vector" : "vector");
       const vectors = new Float32Array(rows.length * dimensions);
-      await model.run(rows, optionsOf(job, context), (row, values) =>
+      const timing = await model.run(rows, optionsOf(job, context), (row, values) =>
         vectors.set(values, row * dimensions),
       );
-      return { ran: ranOf(model), dimensions, vectors: bytesOf(vectors) };
+      return { ran: ranOf(model, timing), dimensions, vectors: bytesOf(vectors) };
     },
 
     async embedTokens({ job, sequences }, context) {
       const model = resolve(repository, job, ["embedding"]);
       const rows = rowsOf(model, sequences, "token_vectors");
-      const vectors = await collect(model, rows, optionsOf(job, context));
+      const { results, timing } = await collect(model, rows, optionsOf(job, context));
       const dimensions = vectorsOf(model).hiddenSize;
-      return { ran: ranOf(model), dimensions, vectors: vectors.map(bytesOf) };
+      return { ran: ranOf(model, timing), dimensions, vectors: results.map(bytesOf) };
     },
 
     async embedSparse({ job, sequences }, context) {
       const model = resolve(repository, job, ["sparse"]);
       const rows = rowsOf(model, sequences, "sparse");
-      const vectors = await collect(model, rows, optionsOf(job, context));
-      return { ran: ranOf(model), vectors: vectors.map(fromPairs) };
+      const { results, timing } = await collect(model, rows, optionsOf(job, context));
+      return { ran: ranOf(model, timing), vectors: results.map(fromPairs) };
     },
 
     async classify({ job, sequences, raw, head }, context) {
       const model = resolve(repository, job, ["classification", "reranking", "embedding"]);
       const { output, labels, isMultiLabel } = classifierOf(model, head);
       const rows = rowsOf(model, sequences, output);
-      const logits = await collect(model, rows, optionsOf(job, context));
+      const { results, timing } = await collect(model, rows, optionsOf(job, context));
       const toScores = isMultiLabel ? (row: Float32Array) => row.map(logistic) : softmax;
-      const scores = raw ? logits : logits.map(toScores);
+      const scores = raw ? results : results.map(toScores);
       return {
-        ran: ranOf(model),
+        ran: ranOf(model, timing),
         labels: [...labels],
         scores: scores.flatMap((values) => [...values]),
       };
@@ -90,8 +91,11 @@ function optionsOf(job: Job | undefined, { signal }: CallContext): WorkOptions {
   return { priority: job?.priority ?? Priority.UNSPECIFIED, caller: job?.caller ?? "", signal };
 }
 
-function ranOf({ name, version, revision }: LoadedModel): Omit<Ran, "$typeName"> {
-  return { model: name, version, revision };
+function ranOf(
+  { name, version, revision }: LoadedModel,
+  timing: CallTiming,
+): Omit<Ran, "$typeName"> {
+  return { model: name, version, revision, ...timing };
 }
 
 function vectorsOf({ spec, name }: LoadedModel) {
@@ -127,12 +131,12 @@ async function collect(
   model: LoadedModel,
   rows: readonly Row[],
   options: WorkOptions,
-): Promise<Float32Array[]> {
+): Promise<{ readonly results: readonly Float32Array[]; readonly timing: CallTiming }> {
   const results = new Array<Float32Array>(rows.length);
-  await model.run(rows, options, (row, values) => {
+  const timing = await model.run(rows, options, (row, values) => {
     results[row] = values.slice();
   });
-  return results;
+  return { results, timing };
 }
 
 /** Pairs of id (bits of a uint32) and weight. */
@@ -163,9 +167,10 @@ function describe(model: LoadedModel, repository: Repository) {
   const { name, version, revision, spec, dtype, limits, device, isHealthy } = model;
   const routes = repository.routesOf(model).filter((route) => route.version === version);
   const weight = routes.reduce((sum, route) => sum + route.weight, 0);
-  const { batchTokensMax, queueMax } = limits;
+  const { batchTokensMax, batchSequencesMax, queueMax } = limits;
   return {
-    ...{ name, version, revision, dtype, device, isHealthy, weight, batchTokensMax, queueMax },
+    ...{ name, version, revision, dtype, device, isHealthy, weight },
+    ...{ batchTokensMax, batchSequencesMax, queueMax },
     task: taskOf[spec.task],
     isDefaultModel: repository.isDefault(model),
     versionLabels: routes.flatMap((route) => route.label ?? []),

@@ -8,12 +8,12 @@ import { createLog } from "../../lib/log.js";
 import { type Binding, bind, type Channel } from "../../lib/rpc/call.js";
 import { createOpenEntry } from "../../lib/rpc/entry.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
-import type { Embed, EmbedOrder } from "../../services/gateway/embedder.js";
 import { createApp } from "../../services/gateway/http/app.js";
 import { Limiter } from "../../services/gateway/limiter.js";
 import type { ModelDirectory } from "../../services/gateway/model-directory.js";
 import { createOipGateway } from "../../services/gateway/oip/gateway.js";
 import { addOipRoutes } from "../../services/gateway/oip/routes.js";
+import type { Embed, EmbedOrder } from "../../services/gateway/operations/embed.js";
 import { createOip } from "../../services/inference/oip/oip.js";
 import { FakeRepository } from "./fake-repository.js";
 
@@ -46,8 +46,10 @@ export async function openOipEdge({ refuse = false } = {}) {
       model: order.model,
       version: order.version === "" ? "1" : order.version,
       dimensions: 3,
-      vectors: order.texts.map((text) => Float32Array.of(text.length, 0.5, -1)),
-      tokenCounts: order.texts.map(() => 2),
+      vectors: order.inputs.map((text) => Float32Array.of(String(text).length, 0.5, -1)),
+      tokenCounts: order.inputs.map(() => 2),
+      characters: 0,
+      timing: { totalMs: 0, tokenizationMs: 0, queueMs: 0, computeMs: 0 },
     };
   };
   const directory: ModelDirectory = {

@@ -1,33 +1,35 @@
 import { z } from "zod";
 import { MeshError } from "../../../lib/errors.js";
+import type { Input } from "../operations/order.js";
 
 /** JSON says "not given" by leaving a field out or by null; both arrive as undefined. */
-function optional<T extends z.ZodType>(type: T) {
+export function optional<T extends z.ZodType>(type: T) {
   return type.nullish().transform((value) => value ?? undefined);
 }
 
-const dimensions = optional(z.int({ error: "expected an integer" }).min(0).max(0xffff_ffff));
-const texts = z.union([z.string().transform((text) => [text]), z.array(z.string())], {
-  error: "expected a string or a list of strings",
-});
+/** How many dimensions of a vector are wanted. */
+export const dimensions = optional(z.int({ error: "expected an integer" }).min(0).max(0xffff_ffff));
 
-/** Body of POST /embed, after text-embeddings-inference. Unknown fields are ignored, as there. */
-export const embedBody = z.object({
-  inputs: texts,
-  truncate: optional(z.boolean()),
-  normalize: optional(z.boolean()),
-  dimensions,
-  prompt_name: optional(z.string()),
-});
+const tokenIds = z.array(z.int().min(0).max(0xffff_ffff)).nonempty();
 
-/** Body of POST /v1/embeddings, after OpenAI. */
-export const openAiBody = z.object({
-  input: texts,
-  model: optional(z.string()),
-  encoding_format: optional(z.enum(["float", "base64"])),
-  dimensions,
-  user: optional(z.string()),
-});
+/** A text, a list of token ids, or a list of either. */
+export const inputs = z
+  .union([z.string(), tokenIds, z.array(z.union([z.string(), z.array(tokenIds.element)]))], {
+    error: "expected a string, a list of token ids, or a list of these",
+  })
+  .transform(toInputs);
+
+function toInputs(
+  given: string | readonly number[] | readonly (string | readonly number[])[],
+): Input[] {
+  if (typeof given === "string") return [given];
+  if (isIds(given)) return [{ ids: given }];
+  return given.map((input) => (typeof input === "string" ? input : { ids: input }));
+}
+
+function isIds(given: readonly unknown[]): given is readonly number[] {
+  return typeof given[0] === "number";
+}
 
 /** The body in the shape of the schema, or the caller's mistake, field by field. */
 export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
 
-/** Every failure of an HTTP route becomes JSON here, in the shape that the route's clients know. */
+/** Failures of routes that answer in no other shape become JSON as text-embeddings-inference writes it. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => sendError(toFault(thrown), request, reply));
 
@@ -40,23 +40,12 @@ export function toFault(thrown: unknown): MeshError {
 }
 
 function sendError(error: MeshError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { message, fault, details } = error;
+  const { message, fault } = error;
   const answer = answerOf[fault];
   const request_id = beginError(error, request, reply);
-  if (isOpenAi(request.url)) {
-    const { openAiType: type, openAiCode: code } = answer;
-    const param = details.fields?.[0]?.field ?? null;
-    return reply
-      .code(answer.openAiStatus)
-      .send({ error: { message, type, param, code }, request_id });
-  }
   return reply
     .code(answer.httpStatus)
     .send({ error: message, error_type: answer.errorType, request_id });
-}
-
-function isOpenAi(url: string): boolean {
-  return url.startsWith("/v1/");
 }
 
 /** What every answer to a failure needs, whatever its body; returns the id of the request. */

@@ -21,9 +21,9 @@ import {
 } from "../../../lib/rpc/call.js";
 import { within } from "../../../lib/rpc/within.js";
 import type { GatewayConfig } from "../config.js";
-import type { Embed } from "../embedder.js";
 import type { Limiter } from "../limiter.js";
 import type { ModelDirectory } from "../model-directory.js";
+import type { Embed } from "../operations/embed.js";
 import { inferTensors } from "./tensors.js";
 import { asksForText, inferTexts, textModelOf, withTextConfig, withTextMetadata } from "./texts.js";
 

@@ -18,8 +18,9 @@ import { readFlag, readOptions, readText, readWhole } from "../../../lib/oip/par
 import { invalid } from "../../../lib/oip/refusal.js";
 import { elementCount, readInputs, readOutputNames } from "../../../lib/oip/tensors.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
-import type { Embed, Embedded, EmbedOrder } from "../embedder.js";
 import type { ModelDirectory } from "../model-directory.js";
+import type { Embed, Embedded, EmbedOrder } from "../operations/embed.js";
+import { unsaid } from "../operations/order.js";
 
 const textInput = "text";
 const vectorOutput = "sentence_embedding";
@@ -66,10 +67,11 @@ function toOrder(
   inputsMax: number,
 ): EmbedOrder {
   return {
+    ...unsaid,
     model: modelName,
     version: modelVersion,
-    texts,
-    textsMax: inputsMax,
+    inputs: texts,
+    inputsMax,
     truncate: readFlag(parameters, "truncate"),
     promptName: readText(parameters, "prompt_name"),
     normalize: readFlag(parameters, "normalize") ?? true,

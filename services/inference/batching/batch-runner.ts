@@ -11,6 +11,14 @@ import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
 const attemptsMax = 2;
 const retryAfterMs = 1_000;
 
+/** Where the time of a call went. */
+export interface CallTiming {
+  /** Until the last of its rows ran. */
+  readonly queueMs: number;
+  /** The longest of its batches. */
+  readonly computeMs: number;
+}
+
 /** Takes the numbers of one row out of memory that is about to be overwritten. */
 type Collect = (row: number, values: Float32Array) => void;
 
@@ -19,6 +27,7 @@ interface Call {
   readonly arrivedAtMs: number;
   readonly collect: Collect;
   readonly answer: (tensors: readonly NamedTensor[]) => void;
+  readonly timing: { queueMs: number; computeMs: number };
   missing: number;
   /** Answered or failed: nobody waits for it any more. */
   isSettled: boolean;
@@ -68,17 +77,17 @@ export class BatchRunner {
   }
 
   /**
-   * Runs rows in any order and any number of batches; resolves when `collect` has had each of them. Rejects with
-   * `overloaded` when the queue is full, `unavailable` when the queue's time passed or workers died twice,
-   * `internal` when the model failed, and the signal's reason when aborted.
+   * Runs rows in any order and any number of batches; resolves when `collect` has had each of them, with where the
+   * time went. Rejects with `overloaded` when the queue is full, `unavailable` when the queue's time passed or workers
+   * died twice, `internal` when the model failed, and the signal's reason when aborted.
    */
-  async run(rows: readonly Row[], options: WorkOptions, collect: Collect): Promise<void> {
-    await this.#submit(rows, options, collect);
+  async run(rows: readonly Row[], options: WorkOptions, collect: Collect): Promise<CallTiming> {
+    return (await this.#submit(rows, options, collect)).timing;
   }
 
   /** Runs one request of tensors by itself; rejects as `run` does. */
-  runTensors(batch: TensorBatch, options: WorkOptions): Promise<readonly NamedTensor[]> {
-    return this.#submit([batch], options, () => {});
+  async runTensors(batch: TensorBatch, options: WorkOptions): Promise<readonly NamedTensor[]> {
+    return (await this.#submit([batch], options, () => {})).tensors;
   }
 
   /** Ends calls that are not answered yet, and all that come later, as `unavailable`. */
@@ -94,7 +103,7 @@ export class BatchRunner {
     works: readonly (Row | TensorBatch)[],
     { signal, caller, priority }: WorkOptions,
     collect: Collect,
-  ): Promise<readonly NamedTensor[]> {
+  ): Promise<{ readonly tensors: readonly NamedTensor[]; readonly timing: CallTiming }> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.#isClosed) return Promise.reject(modelClosed());
     const arrivedAtMs = this.#deps.clock.nowMs();
@@ -107,6 +116,7 @@ export class BatchRunner {
         answer: (outputs) => {
           tensors = outputs;
         },
+        timing: { queueMs: 0, computeMs: 0 },
         missing: works.length,
         isSettled: false,
         settle: (error) => {
@@ -114,7 +124,7 @@ export class BatchRunner {
           call.isSettled = true;
           signal.removeEventListener("abort", onAbort);
           this.#deps.statistics.ended(error === undefined, this.#deps.clock.nowMs() - arrivedAtMs);
-          if (error === undefined) return resolve(tensors);
+          if (error === undefined) return resolve({ tensors, timing: call.timing });
           this.#forget(call);
           reject(error);
         },
@@ -185,6 +195,9 @@ export class BatchRunner {
         const queueMs = Math.max(0, clock.nowMs() - item.arrivedAtMs - computeMs);
         metrics.queued(queueMs);
         statistics.queued(queueMs);
+        const { timing } = item.call;
+        timing.queueMs = Math.max(timing.queueMs, queueMs);
+        timing.computeMs = Math.max(timing.computeMs, computeMs);
       }
       metrics.batch(
         items.map((item) => item.tokenCount),

@@ -5,7 +5,7 @@ import { MeshError } from "../../../lib/errors.js";
 import type { Log } from "../../../lib/log.js";
 import { type Dtype, dtypes, type ModelSpec } from "../../../lib/model-spec.js";
 import type { Row } from "../batching/batch.js";
-import { BatchRunner } from "../batching/batch-runner.js";
+import { BatchRunner, type CallTiming } from "../batching/batch-runner.js";
 import type { SchedulerLimits } from "../batching/scheduler.js";
 import type { InferenceConfig } from "../config.js";
 import type { InferenceMetrics } from "../metrics.js";
@@ -164,8 +164,8 @@ export class LoadedModel implements ServedModel {
     rows: readonly Row[],
     options: WorkOptions,
     collect: (row: number, values: Float32Array) => void,
-  ): Promise<void> {
-    await this.#counted(() => this.#runner.run(rows, options, collect));
+  ): Promise<CallTiming> {
+    return await this.#counted(() => this.#runner.run(rows, options, collect));
   }
 
   async runTensors(

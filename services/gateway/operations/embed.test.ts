@@ -1,13 +1,19 @@
 import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
-import { Task } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
-import { MeshError } from "../../lib/errors.js";
-import { callContext } from "../../test/support/call-context.js";
-import type { EmbedOrder } from "./embedder.js";
+import { Task } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { MeshError } from "../../../lib/errors.js";
+import { callContext } from "../../../test/support/call-context.js";
+import type { EmbedOrder } from "./embed.js";
 import { createFakePath, inputsInWorkMax, order, served } from "./fake-peers.js";
 
+/** The path with its embedding at hand. */
+function open() {
+  const path = createFakePath();
+  return { ...path, embed: path.operations.embed };
+}
+
 test("a request goes the whole way, in order, and its tokens are committed", async () => {
-  const { peers, limiter, embed } = createFakePath();
+  const { peers, limiter, embed } = open();
   const { asked } = peers;
   const { model, vectors, tokenCounts, dimensions } = await embed(order, callContext());
   await limiter.settled();
@@ -22,12 +28,12 @@ test("a request goes the whole way, in order, and its tokens are committed", asy
 });
 
 test("what was computed is not computed again, but counted as tokens", async () => {
-  const { peers, limiter, embed } = createFakePath();
+  const { peers, limiter, embed } = open();
   const { asked } = peers;
   await embed(order, callContext());
   await limiter.settled();
   asked.length = 0;
-  const { vectors } = await embed({ ...order, texts: ["de", "abc", "f"] }, callContext());
+  const { vectors } = await embed({ ...order, inputs: ["de", "abc", "f"] }, callContext());
   await limiter.settled();
   deepEqual(asked, ["take", "encode 3 of m@1", "reserve 6", "embed 1 of m@1", "commit"]);
   deepEqual(
@@ -37,7 +43,7 @@ test("what was computed is not computed again, but counted as tokens", async () 
 });
 
 test("a refused request costs no work", async () => {
-  const { peers, embed, admission } = createFakePath();
+  const { peers, embed, admission } = open();
   const { asked } = peers;
   peers.refuse = "requests";
   await rejects(embed(order, callContext()), (error) => {
@@ -52,7 +58,7 @@ test("a refused request costs no work", async () => {
 });
 
 test("tokens over the limit never reach the model", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   const { asked } = peers;
   peers.refuse = "tokens";
   await rejects(embed(order, callContext()), { fault: "limited" });
@@ -60,7 +66,7 @@ test("tokens over the limit never reach the model", async () => {
 });
 
 test("a failure gives the tokens back", async () => {
-  const { peers, limiter, embed, admission } = createFakePath();
+  const { peers, limiter, embed, admission } = open();
   const { asked } = peers;
   peers.fail = () => new MeshError("unavailable", "down");
   await rejects(embed(order, callContext()), { fault: "unavailable" });
@@ -70,7 +76,7 @@ test("a failure gives the tokens back", async () => {
 });
 
 test("while too many inputs are in work, a request is refused before a limit is asked", async () => {
-  const { peers, embed, admission, shed } = createFakePath();
+  const { peers, embed, admission, shed } = open();
   const { asked } = peers;
   admission.enter(inputsInWorkMax);
   await rejects(embed(order, callContext()), { fault: "overloaded" });
@@ -82,7 +88,7 @@ test("while too many inputs are in work, a request is refused before a limit is 
 });
 
 test("fewer dimensions are cut and have length 1 again, unless they shall not", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   const { asked } = peers;
   const whole = await embed(order, callContext());
   const unit = await embed({ ...order, dimensions: 2 }, callContext());
@@ -100,14 +106,14 @@ test("fewer dimensions are cut and have length 1 again, unless they shall not", 
 });
 
 test("vectors of length 1 and others are remembered apart", async () => {
-  const { embed } = createFakePath();
+  const { embed } = open();
   const unit = await embed(order, callContext());
   const raw = await embed({ ...order, normalize: false }, callContext());
   notEqual(raw.vectors[0]?.[0], unit.vectors[0]?.[0]);
 });
 
 test("two models share no vectors, even when their files cannot be told apart", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   peers.served = [served, { ...served, version: "2", weight: 0 }, { ...served, name: "n" }];
   const versions = [{ model: "m" }, { model: "m", version: "2" }, { model: "n" }];
   for (const version of versions) await embed({ ...order, ...version }, callContext());
@@ -118,12 +124,12 @@ test("two models share no vectors, even when their files cannot be told apart", 
 });
 
 test("a version that has gone is replaced by its successor, once", async () => {
-  const { peers, embed, limiter } = createFakePath();
+  const { peers, embed, limiter } = open();
   const { asked } = peers;
   await embed(order, callContext());
   asked.length = 0;
   peers.served = [{ ...served, version: "2", revision: "r2" }];
-  const { vectors } = await embed({ ...order, texts: ["new"] }, callContext());
+  const { vectors } = await embed({ ...order, inputs: ["new"] }, callContext());
   await limiter.settled();
   equal(vectors.length, 1);
   deepEqual(
@@ -141,12 +147,12 @@ test("a version that has gone is replaced by its successor, once", async () => {
     peers.served = [{ ...served, version: `${Number(version) + 1}` }];
     return new MeshError("not_found", `${version} is gone`);
   };
-  await rejects(embed({ ...order, texts: ["newer"] }, callContext()), { message: "3 is gone" });
+  await rejects(embed({ ...order, inputs: ["newer"] }, callContext()), { message: "3 is gone" });
   equal(asked.filter((what) => what.startsWith("embed")).length, 2);
 });
 
 test("a model that is not there is not asked for twice", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   const { asked } = peers;
   await rejects(embed({ ...order, model: "nope" }, callContext()), { fault: "not_found" });
   deepEqual(asked, ["take", "list", "list"]);
@@ -156,14 +162,14 @@ test("a model that is not there is not asked for twice", async () => {
 });
 
 test("the model hears whom the work is for, and how urgent it is", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   await embed(order, callContext({ clientIp: "192.0.2.7" }));
   equal(peers.jobs[0]?.caller, "ip:192.0.2.7");
   equal(peers.jobs[0]?.priority, order.priority);
 });
 
 test("the tokenizer hears the prompt, the revision, and whether to cut, only if the caller says", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   await embed(order, callContext());
   equal(peers.encodes[0]?.promptName, undefined);
   equal(peers.encodes[0]?.truncate, undefined);
@@ -174,9 +180,9 @@ test("the tokenizer hears the prompt, the revision, and whether to cut, only if 
 });
 
 test("who leaves early does not fail another who waits for the same vector", async () => {
-  const { peers, embed, admission } = createFakePath();
+  const { peers, embed, admission } = open();
   const { asked } = peers;
-  await embed({ ...order, texts: ["first"] }, callContext());
+  await embed({ ...order, inputs: ["first"] }, callContext());
   let release = () => {};
   peers.held = new Promise((resolve) => {
     release = resolve;
@@ -196,7 +202,7 @@ test("who leaves early does not fail another who waits for the same vector", asy
 });
 
 test("a computation ends when nobody waits for it any more", async () => {
-  const { peers, embed, limiter } = createFakePath();
+  const { peers, embed, limiter } = open();
   peers.held = new Promise(() => {});
   const leaver = new AbortController();
   const call = embed(order, callContext({ signal: leaver.signal }));
@@ -209,7 +215,7 @@ test("a computation ends when nobody waits for it any more", async () => {
 });
 
 test("a model without vectors, or with too few dimensions, is refused before it is tokenized", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   const { asked } = peers;
   peers.served = [
     served,
@@ -226,13 +232,13 @@ test("a model without vectors, or with too few dimensions, is refused before it 
 });
 
 test("bad orders are refused before they are tokenized", async () => {
-  const { peers, embed } = createFakePath();
+  const { peers, embed } = open();
   const { asked } = peers;
   const bad: [Partial<EmbedOrder>, string][] = [
-    [{ texts: [] }, "empty"],
-    [{ texts: ["a", ""] }, "empty"],
-    [{ texts: ["\ud800"] }, "invalid"],
-    [{ texts: ["1", "2", "3", "4", "5"] }, "invalid"],
+    [{ inputs: [] }, "empty"],
+    [{ inputs: ["a", ""] }, "empty"],
+    [{ inputs: ["\ud800"] }, "invalid"],
+    [{ inputs: ["1", "2", "3", "4", "5"] }, "invalid"],
     [{ dimensions: 0 }, "invalid"],
     [{ model: "\ud800" }, "invalid"],
     [{ version: "\ud800" }, "invalid"],

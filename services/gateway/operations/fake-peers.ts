@@ -5,22 +5,24 @@ import {
   type ModelSchema,
   Priority,
   Task,
-} from "../../gen/arrowmesh/inference/v1/inference_pb.js";
-import { RatelimitService } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+} from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { RatelimitService } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import {
   type EncodeRequest,
   TokenizerService,
-} from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
-import { systemClock } from "../../lib/clock.js";
-import { MeshError } from "../../lib/errors.js";
-import { createLog } from "../../lib/log.js";
-import { type Binding, bind, type Channel } from "../../lib/rpc/call.js";
-import { createLocalChannel } from "../../lib/rpc/local-channel.js";
-import { Admission } from "./admission.js";
-import { createEmbedder, type Embed } from "./embedder.js";
-import { Limiter } from "./limiter.js";
-import { createModelDirectory } from "./model-directory.js";
-import { VectorCache } from "./vector-cache.js";
+} from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { systemClock } from "../../../lib/clock.js";
+import { MeshError } from "../../../lib/errors.js";
+import { createLog } from "../../../lib/log.js";
+import { type Binding, bind, type Channel } from "../../../lib/rpc/call.js";
+import { createLocalChannel } from "../../../lib/rpc/local-channel.js";
+import { idleTokenizer } from "../../../test/support/idle-tokenizer.js";
+import { Admission } from "../admission.js";
+import { Limiter } from "../limiter.js";
+import { createModelDirectory } from "../model-directory.js";
+import { VectorCache } from "../vector-cache.js";
+import { createOperations, type Operations } from "./operations.js";
+import { unsaid } from "./order.js";
 
 export type Served = MessageInitShape<typeof ModelSchema>;
 
@@ -56,13 +58,14 @@ export class FakePeers {
 
   /** A token for each letter. */
   readonly tokenizer: Binding = bind(TokenizerService, {
+    ...idleTokenizer,
     encode: (request) => {
-      const { model, version, texts } = request;
+      const { model, version } = request;
+      const texts = textsOf(request);
       this.#note(`encode ${texts.length} of ${model}@${version}`);
       this.encodes.push(request);
       return { encodings: texts.map((text) => ({ ids: [...text].map((c) => c.charCodeAt(0)) })) };
     },
-    decode: () => ({}),
   });
 
   /** Vectors are 3, 4 and the number of tokens, and negative unless they are normalized. */
@@ -112,7 +115,7 @@ export function createFakePath(): {
   readonly admission: Admission;
   /** Inputs of each request that was shed. */
   readonly shed: readonly number[];
-  readonly embed: Embed;
+  readonly operations: Operations;
 } {
   const peers = new FakePeers();
   const clock = systemClock;
@@ -133,16 +136,25 @@ export function createFakePath(): {
     limiter,
     admission,
     shed,
-    embed: createEmbedder({ ...deps, computeMsMax: 5_000 }),
+    operations: createOperations({ ...deps, computeMsMax: 5_000 }),
   };
 }
 
 /** What a caller asks for who says as little as possible. */
 export const order = {
-  ...{ model: "", version: "", texts: ["abc", "de"], textsMax: 4, normalize: true },
-  ...{ truncate: undefined, promptName: undefined, dimensions: undefined },
+  ...unsaid,
+  ...{ inputs: ["abc", "de"], inputsMax: 4, normalize: true, dimensions: undefined },
   priority: Priority.BULK,
 } as const;
+
+/** What the letters are counted of; the parts of a pair go together. */
+function textsOf({ texts, inputs }: EncodeRequest): string[] {
+  if (inputs.length === 0) return texts;
+  return inputs.map(({ kind }) => {
+    if (kind.case === "pair") return kind.value.first + kind.value.second;
+    return kind.case === "ids" ? String.fromCharCode(...kind.value.ids) : (kind.value ?? "");
+  });
+}
 
 function channelTo(binding: Binding): Channel {
   return createLocalChannel({ role: "test", bindings: [binding], interceptors: [] });

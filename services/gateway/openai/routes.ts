@@ -1,10 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
-import type { Embed, Embedded } from "../embedder.js";
-import { contextOf, priorityOf, refuseEarly } from "./app.js";
-import { openAiBody, readBody } from "./bodies.js";
-import { JsonWriter, toBase64 } from "./json-vectors.js";
+import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
+import { readBody } from "../http/bodies.js";
+import { JsonWriter, toBase64 } from "../http/json-vectors.js";
+import type { Embed, Embedded } from "../operations/embed.js";
+import { unsaid } from "../operations/order.js";
+import { embeddingsBody } from "./bodies.js";
+import { answerOpenAiErrors } from "./errors.js";
 
 /** Routes in the shape of OpenAI's API. */
 export function addOpenAiRoutes(
@@ -12,21 +15,24 @@ export function addOpenAiRoutes(
   config: Pick<GatewayConfig, "inputsMax">,
   deps: { readonly embed: Embed; readonly admission: Admission },
 ): void {
-  app.post("/v1/embeddings", refuseEarly(deps.admission), async (request, reply) => {
-    const body = readBody(openAiBody, request.body);
-    const order = {
-      ...readModel(body.model ?? ""),
-      texts: body.input,
-      textsMax: config.inputsMax,
-      truncate: undefined,
-      normalize: true,
-      dimensions: body.dimensions,
-      promptName: undefined,
-      priority: priorityOf(request),
-    };
-    const embedded = await deps.embed(order, contextOf(request));
-    const isBase64 = body.encoding_format === "base64";
-    return reply.type("application/json").send(toList(embedded, isBase64));
+  // A scope of its own: errors in this protocol's shape.
+  void app.register(async (scope) => {
+    answerOpenAiErrors(scope);
+    scope.post("/v1/embeddings", refuseEarly(deps.admission), async (request, reply) => {
+      const body = readBody(embeddingsBody, request.body);
+      const order = {
+        ...unsaid,
+        ...readModel(body.model ?? ""),
+        inputs: body.input,
+        inputsMax: config.inputsMax,
+        normalize: true,
+        dimensions: body.dimensions,
+        priority: priorityOf(request),
+      };
+      const embedded = await deps.embed(order, contextOf(request));
+      const isBase64 = body.encoding_format === "base64";
+      return reply.type("application/json").send(toList(embedded, isBase64));
+    });
   });
 }
 

@@ -1,18 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
-import type { Embed } from "../embedder.js";
+import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
+import { readBody } from "../http/bodies.js";
+import { toJsonArrays } from "../http/json-vectors.js";
 import type { ModelDirectory } from "../model-directory.js";
-import { contextOf, priorityOf, refuseEarly } from "./app.js";
-import { embedBody, readBody } from "./bodies.js";
-import { toJsonArrays } from "./json-vectors.js";
+import type { Operations } from "../operations/operations.js";
+import { unsaid } from "../operations/order.js";
+import { embedBody } from "./bodies.js";
 
 /** Routes in the shape of text-embeddings-inference. */
-export function addNativeRoutes(
+export function addTeiRoutes(
   app: FastifyInstance,
   config: Pick<GatewayConfig, "nativeInputsMax">,
   deps: {
-    readonly embed: Embed;
+    readonly operations: Operations;
     readonly directory: ModelDirectory;
     readonly admission: Admission;
     readonly version: string;
@@ -22,19 +24,14 @@ export function addNativeRoutes(
 
   const embed = async (request: FastifyRequest, reply: FastifyReply) => {
     const body = readBody(embedBody, request.body);
-    const { inputs, truncate, normalize = true, dimensions, prompt_name } = body;
+    const { inputs, truncate, normalize = true, dimensions, prompt_name: promptName } = body;
     const order = {
-      model: "",
-      version: "",
-      texts: inputs,
-      textsMax: config.nativeInputsMax,
-      truncate,
-      normalize,
-      dimensions,
-      promptName: prompt_name,
+      ...unsaid,
+      ...{ inputs, inputsMax: config.nativeInputsMax },
+      ...{ truncate, normalize, dimensions, promptName },
       priority: priorityOf(request),
     };
-    const { vectors } = await deps.embed(order, contextOf(request));
+    const { vectors } = await deps.operations.embed(order, contextOf(request));
     return reply.type("application/json").send(toJsonArrays(vectors));
   };
   const options = refuseEarly(deps.admission);

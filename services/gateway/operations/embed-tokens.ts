@@ -1,0 +1,39 @@
+import type { InferenceService } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { CallContext, Client } from "../../../lib/rpc/call.js";
+import { makesVectors } from "./embed.js";
+import { toFloat32 } from "./float32.js";
+import type { WorkOrder } from "./order.js";
+import { jobOf, type Usage, type Work } from "./work.js";
+
+export interface EmbeddedTokens extends Usage {
+  readonly dimensions: number;
+  /** For each input: shape [tokens, dimensions], row-major. */
+  readonly vectors: readonly Float32Array[];
+}
+
+export type EmbedTokens = (order: WorkOrder, context: CallContext) => Promise<EmbeddedTokens>;
+
+/** inputs -> token ids -> a vector for each token, before pooling */
+export function createEmbedTokens(
+  work: Work,
+  inference: Client<typeof InferenceService>,
+): EmbedTokens {
+  return async (order, context) => {
+    const { results, ...usage } = await work(order, context, {
+      fitness: makesVectors,
+      async compute({ model, sequences }) {
+        const job = jobOf(model, order, context);
+        const { dimensions, vectors, ran } = await inference.embedTokens(
+          { job, sequences: sequences.map(({ ids }) => ({ ids })) },
+          context,
+        );
+        return {
+          results: { dimensions, vectors: vectors.map(toFloat32) },
+          queueMs: ran?.queueMs ?? 0,
+          computeMs: ran?.computeMs ?? 0,
+        };
+      },
+    });
+    return { ...usage, ...results };
+  };
+}

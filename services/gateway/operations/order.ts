@@ -1,0 +1,114 @@
+import type { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { MeshError } from "../../../lib/errors.js";
+
+/** Two texts that are read together. */
+export interface TextPair {
+  readonly first: string;
+  readonly second: string;
+}
+
+/** Token ids in place of a text, special tokens included. */
+export interface TokenIds {
+  readonly ids: readonly number[];
+}
+
+/** What one row of an answer is made of. */
+export type Input = string | TextPair | TokenIds;
+
+/** Which model a request means. */
+export interface ModelName {
+  /** Empty means the default model, or one that fits the operation better. */
+  readonly model: string;
+  /** A version or a label; empty: as the model's routes have it. */
+  readonly version: string;
+}
+
+/** What every operation on texts wants to know, whatever the protocol of the caller. */
+export interface WorkOrder extends ModelName {
+  readonly inputs: readonly Input[];
+  /** Inputs that the route of the caller allows. */
+  readonly inputsMax: number;
+  /** Whether an input over the token limit is cut or refused; undefined: the tokenizer's setting. */
+  readonly truncate: boolean | undefined;
+  /** Which end is cut off; undefined: as the model's tokenizer has it. */
+  readonly truncationSide: "left" | "right" | undefined;
+  /** A token limit below the model's. */
+  readonly tokensMax: number | undefined;
+  /** Undefined: the model's default prompt, if it has one. */
+  readonly promptName: string | undefined;
+  readonly priority: Priority;
+}
+
+/** What most requests leave unsaid. */
+export const unsaid = {
+  model: "",
+  version: "",
+  truncate: undefined,
+  truncationSide: undefined,
+  tokensMax: undefined,
+  promptName: undefined,
+} as const;
+
+/** Refuses what cannot be work before a model is looked up. The words are those of text-embeddings-inference. */
+export function requireCount({
+  inputs,
+  inputsMax,
+  model,
+  version,
+}: Pick<WorkOrder, "inputs" | "inputsMax" | keyof ModelName>): void {
+  if (!model.isWellFormed()) throw refusal("invalid", "model", "`model` is not text");
+  if (!version.isWellFormed()) throw refusal("invalid", "version", "`version` is not text");
+  if (inputs.length === 0) throw refusal("empty", "inputs", "`inputs` cannot be empty");
+  if (inputs.length <= inputsMax) return;
+  const message = `batch size ${inputs.length} > maximum allowed batch size ${inputsMax}`;
+  throw new MeshError("invalid", message, { fields: [{ field: "inputs", description: message }] });
+}
+
+/** Refuses inputs that say nothing or are not text. */
+export function requireContent(inputs: readonly Input[]): void {
+  for (const [index, input] of inputs.entries()) {
+    const field = `inputs[${index}]`;
+    if (isEmpty(input)) throw refusal("empty", field, "`inputs` cannot be empty");
+    if (!isWellFormed(input)) {
+      throw refusal("invalid", field, `\`${field}\` is not well-formed Unicode`);
+    }
+  }
+}
+
+/** A fault of one field, in words that clients of text-embeddings-inference match on. */
+export function refusal(fault: "empty" | "invalid", field: string, reason: string): MeshError {
+  const message = `Input validation error: ${reason}`;
+  return new MeshError(fault, message, { fields: [{ field, description: reason }] });
+}
+
+/** Unicode characters of the inputs; of token ids, their number. */
+export function countCharacters(inputs: readonly Input[]): number {
+  return inputs.reduce((total, input) => total + charactersOf(input), 0);
+}
+
+function charactersOf(input: Input): number {
+  if (typeof input === "string") return countCodePoints(input);
+  if ("ids" in input) return input.ids.length;
+  return countCodePoints(input.first) + countCodePoints(input.second);
+}
+
+/** Of well-formed text: each pair of surrogates is one. */
+function countCodePoints(text: string): number {
+  let count = text.length;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0xd800 && unit < 0xdc00) count -= 1;
+  }
+  return count;
+}
+
+function isEmpty(input: Input): boolean {
+  if (typeof input === "string") return input === "";
+  if ("ids" in input) return input.ids.length === 0;
+  return input.first === "" || input.second === "";
+}
+
+function isWellFormed(input: Input): boolean {
+  if (typeof input === "string") return input.isWellFormed();
+  return "ids" in input || (input.first.isWellFormed() && input.second.isWellFormed());
+}
