@@ -51,3 +51,14 @@ test("what is in work is bounded by the maximum plus one request, and ends at no
   equal(admission.inputs, 0);
   equal(shed, refused);
 });
+
+test("a request that wants room for all it has is refused when there is less", () => {
+  const shed: number[] = [];
+  const admission = new Admission(2, (inputs) => shed.push(inputs));
+  throws(() => admission.enter(3, true), { fault: "overloaded" });
+  deepEqual(shed, [3]);
+  admission.enter(1, true);
+  throws(() => admission.enter(2, true), { fault: "overloaded" });
+  admission.enter(1, true);
+  equal(admission.inputs, 2);
+});

@@ -3,13 +3,15 @@ import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   InferenceService,
+  type Model,
   type ModelSchema,
+  Task,
 } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
 import type { Channel } from "../../lib/rpc/call.js";
 import { mulberry32, seeded } from "../../test/support/random.js";
-import { createModelDirectory } from "./model-directory.js";
+import { createModelDirectory, type Fitness } from "./model-directory.js";
 
 type Served = MessageInitShape<typeof ModelSchema>;
 
@@ -213,4 +215,27 @@ test("the list is what inference says, in its order", async () => {
     (await directory.list()).map(({ name, version }) => `${name} ${version}`),
     ["owner/first 1", "owner/first 2", "second 1"],
   );
+});
+
+test("without a name, the best model that fits is meant; with one, it must fit", async () => {
+  const { directory } = createDirectory([
+    { ...first, task: Task.EMBEDDING, labels: ["good", "bad"] },
+    { name: "judge", version: "1", task: Task.CLASSIFICATION, labels: ["spam"] },
+    { name: "ranker", version: "1", task: Task.RERANKING, labels: [] },
+  ]);
+  const fitness = (fits: (model: Model) => boolean, best?: Task): Fitness => ({
+    fits,
+    refusal: "cannot",
+    ...(best !== undefined && { isBest: ({ task }) => task === best }),
+  });
+  const hasLabels = ({ labels }: Model) => labels.length > 0;
+  const nameOf = async (wanted: Fitness) => (await directory.resolve("", "", wanted)).name;
+  equal(await nameOf(fitness(hasLabels)), "owner/first");
+  equal(await nameOf(fitness(hasLabels, Task.CLASSIFICATION)), "judge");
+  equal(await nameOf(fitness(hasLabels, Task.SPARSE_EMBEDDING)), "owner/first");
+  equal(await nameOf(fitness(({ task }) => task === Task.RERANKING)), "ranker");
+  const sparse = fitness(({ task }) => task === Task.SPARSE_EMBEDDING);
+  const refused = { fault: "wrong_task", message: "cannot" };
+  await rejects(directory.resolve("", "", sparse), refused);
+  await rejects(directory.resolve("ranker", "", fitness(hasLabels)), refused);
 });

@@ -91,9 +91,22 @@ export class FakePeers {
       this.#note("list");
       return { models: [...this.served] };
     },
-    embedTokens: () => ({}),
-    embedSparse: () => ({}),
-    classify: () => ({}),
+    // Token vectors are the ids; sparse vectors have the first id; label by label, scores are the number of tokens and up.
+    embedTokens: ({ job, sequences }) => {
+      this.#note(`embedTokens ${sequences.length} of ${job?.model}@${job?.version}`);
+      const vectors = sequences.map(({ ids }) => new Uint8Array(Float32Array.from(ids).buffer));
+      return { dimensions: 1, vectors };
+    },
+    embedSparse: ({ job, sequences }) => {
+      this.#note(`embedSparse ${sequences.length} of ${job?.model}@${job?.version}`);
+      return { vectors: sequences.map(({ ids }) => ({ ids: ids.slice(0, 1), weights: [1] })) };
+    },
+    classify: ({ job, sequences }) => {
+      this.#note(`classify ${sequences.length} of ${job?.model}@${job?.version}`);
+      const labels = this.served.find(({ name }) => name === job?.model)?.labels ?? [];
+      const scores = sequences.flatMap(({ ids }) => labels.map((_, at) => ids.length + at));
+      return { labels, scores };
+    },
   });
 
   #note(what: string): object {

@@ -37,6 +37,8 @@ export interface WorkOrder extends ModelName {
   /** Undefined: the model's default prompt, if it has one. */
   readonly promptName: string | undefined;
   readonly priority: Priority;
+  /** Whether all inputs must find room among those in work, or one free place is enough. */
+  readonly isAdmittedWhole: boolean;
 }
 
 /** What most requests leave unsaid. */
@@ -47,6 +49,7 @@ export const unsaid = {
   truncationSide: undefined,
   tokensMax: undefined,
   promptName: undefined,
+  isAdmittedWhole: false,
 } as const;
 
 /** Refuses what cannot be work before a model is looked up. The words are those of text-embeddings-inference. */

@@ -27,7 +27,7 @@ export function addTeiRoutes(
     const { inputs, truncate, normalize = true, dimensions, prompt_name: promptName } = body;
     const order = {
       ...unsaid,
-      ...{ inputs, inputsMax: config.nativeInputsMax },
+      ...{ inputs, inputsMax: config.nativeInputsMax, isAdmittedWhole: true },
       ...{ truncate, normalize, dimensions, promptName },
       priority: priorityOf(request),
     };

@@ -1,0 +1,79 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { test } from "node:test";
+import { Task } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { callContext } from "../../../test/support/call-context.js";
+import { createFakePath, order, served } from "./fake-peers.js";
+
+const judge = { ...served, name: "judge", isDefaultModel: false, task: Task.CLASSIFICATION };
+const ranker = { ...judge, name: "ranker", task: Task.RERANKING, labels: ["LABEL_0"] };
+const sparse = { ...judge, name: "sparse", task: Task.SPARSE_EMBEDDING, labels: [] };
+
+test("each operation goes the whole way and commits its tokens", async () => {
+  const { peers, limiter, operations } = createFakePath();
+  peers.served = [served, { ...judge, labels: ["long", "short"] }, sparse];
+  const calls: [string, () => Promise<unknown>][] = [
+    ["embedTokens 2 of m@1", () => operations.embedTokens(order, callContext())],
+    ["embedSparse 2 of sparse@1", () => operations.embedSparse(order, callContext())],
+    ["classify 2 of judge@1", () => operations.classify({ ...order, isRaw: false }, callContext())],
+    ["embed 2 of m@1", () => operations.compare(order, callContext())],
+  ];
+  for (const [computing, call] of calls) {
+    peers.asked.length = 0;
+    await call();
+    await limiter.settled();
+    const model = computing.split(" of ")[1];
+    const way = ["take", `encode 2 of ${model}`, "reserve 5", computing, "commit"];
+    deepEqual(
+      peers.asked.filter((what) => what !== "list"),
+      way,
+    );
+  }
+});
+
+test("tokens get a vector each, and labels come highest first", async () => {
+  const { peers, operations } = createFakePath();
+  peers.served = [served, { ...judge, labels: ["low", "high"] }];
+  const tokens = await operations.embedTokens(order, callContext());
+  deepEqual(
+    tokens.vectors.map((vector) => [...vector]),
+    [
+      [97, 98, 99],
+      [100, 101],
+    ],
+  );
+  equal(tokens.characters, 5);
+  const { predictions, model } = await operations.classify(
+    { ...order, isRaw: true },
+    callContext(),
+  );
+  equal(model, "judge");
+  deepEqual(predictions[0], [
+    { label: "high", score: 4 },
+    { label: "low", score: 3 },
+  ]);
+});
+
+test("texts are ranked by a cross-encoder where there is one, else by the cosine of vectors", async () => {
+  const { operations } = createFakePath();
+  const { inputs: _, ...options } = order;
+  const rerank = { ...options, query: "abc", texts: ["d", "abc", "efgh"], isRaw: false };
+  const byCosine = await operations.rerank(rerank, callContext());
+  equal(byCosine.model, "m");
+  deepEqual(
+    byCosine.ranks.map(({ index }) => index),
+    [2, 1, 0],
+  );
+  const other = createFakePath();
+  other.peers.served = [served, ranker];
+  const byPairs = await other.operations.rerank(rerank, callContext());
+  equal(byPairs.model, "ranker");
+  deepEqual(
+    byPairs.ranks.map(({ index, score }) => [index, score]),
+    [
+      [2, 7],
+      [1, 6],
+      [0, 4],
+    ],
+  );
+  await rejects(operations.rerank({ ...rerank, texts: [] }, callContext()), { fault: "empty" });
+});
