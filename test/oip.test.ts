@@ -21,7 +21,7 @@ function textRequest(texts: readonly (string | Uint8Array)[], over: object = {})
   } as MessageInitShape<typeof ModelInferRequestSchema>);
 }
 
-test("texts become vectors by the embedder, which takes its own limits", async () => {
+test("texts become vectors by embedding, which takes its own limits", async () => {
   const { rpc, taken, orders, repository } = await openOipEdge();
   const answer = await rpc.modelInfer(textRequest(["abc", "d"]), callContext());
   deepEqual(
@@ -46,7 +46,7 @@ test("texts become vectors by the embedder, which takes its own limits", async (
   );
 });
 
-test("texts that are none are refused before the embedder", async () => {
+test("texts that are none are refused before they are embedded", async () => {
   const { rpc, orders } = await openOipEdge();
   const notUtf8 = textRequest(["a", Uint8Array.of(0xff)]);
   await rejects(rpc.modelInfer(notUtf8, callContext()), {

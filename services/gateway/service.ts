@@ -20,7 +20,7 @@ import { unsaid } from "./operations/order.js";
 /** How long a stream waits when the mesh is busy and does not say. */
 const busyWaitMs = 100;
 
-/** Connect, gRPC, gRPC-Web -> embedder -> embeddings */
+/** Connect, gRPC, gRPC-Web -> operations -> answers */
 export function createGateway(
   config: Pick<GatewayConfig, "inputsMax" | "streamWindow">,
   deps: { readonly embed: Embed; readonly clock: Clock },

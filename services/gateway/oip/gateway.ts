@@ -38,7 +38,7 @@ export interface OipDeps {
   readonly version: string;
 }
 
-/** gRPC and REST of the Open Inference Protocol -> limits -> inference, or texts -> embedder -> one tensor */
+/** gRPC and REST of the Open Inference Protocol -> limits -> inference, or texts -> embed -> one tensor */
 export function createOipGateway(config: OipConfig, deps: OipDeps): Binding {
   const inference = deps.inference.client(GRPCInferenceService);
   const infer = (request: ModelInferRequest, context: CallContext): Promise<InferAnswer> =>

@@ -39,7 +39,7 @@ export async function textModelOf(
   return model.task === Task.EMBEDDING ? model : undefined;
 }
 
-/** texts of the one input -> embedder, with its limits and tokens -> one tensor of vectors */
+/** texts of the one input -> embed, with its limits and tokens -> one tensor of vectors */
 export async function inferTexts(
   request: ModelInferRequest,
   {
