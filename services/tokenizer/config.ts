@@ -33,6 +33,18 @@ export const tokenizerSchema = {
     parse: integer({ min: 1, max: 65_536 }),
     fallback: 4_096,
   },
+  waitingCharactersMax: {
+    env: "TOKENIZER_WAITING_CHARACTERS_MAX",
+    doc: "characters that wait at once, at which calls are refused as overload",
+    parse: integer({ min: 1_024, max: 1_073_741_824 }),
+    fallback: 67_108_864,
+  },
+  streamWindow: {
+    env: "TOKENIZER_STREAM_WINDOW",
+    doc: "requests of a stream that are worked on at once",
+    parse: integer({ min: 1, max: 4_096 }),
+    fallback: 64,
+  },
 } as const;
 
 export type TokenizerConfig = ConfigOf<typeof tokenizerSchema>;

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
-import { type JsEncoding, Tokenizer } from "tokenizers";
+import type { JsEncoding, Tokenizer } from "tokenizers";
 import { MeshError } from "../../lib/errors.js";
-import { invalid, reading } from "../../lib/invalid-file.js";
-import { ConfinedFolder } from "../../lib/model-folder/confined-folder.js";
+import type { TokenRow } from "./token-row.js";
+import type { WaitingBound } from "./waiting-bound.js";
 
 interface Job {
   readonly texts: readonly string[];
-  resolve(encodings: readonly JsEncoding[]): void;
+  readonly isPlaced: boolean;
+  resolve(rows: readonly TokenRow[]): void;
   reject(reason: unknown): void;
 }
 
@@ -15,38 +15,37 @@ interface Job {
  * tokenization itself, so what arrives in the same turn of the event loop goes there together.
  */
 export class Encoder {
-  readonly #tokenizer: Tokenizer;
-  readonly #addSpecialTokens: boolean;
+  readonly #native: Tokenizer;
   readonly #bound: WaitingBound;
   #jobs: Job[] = [];
 
-  constructor(tokenizer: Tokenizer, addSpecialTokens: boolean, bound: WaitingBound) {
-    this.#tokenizer = tokenizer;
-    this.#addSpecialTokens = addSpecialTokens;
+  constructor(native: Tokenizer, bound: WaitingBound) {
+    this.#native = native;
     this.#bound = bound;
   }
 
-  /** Shape [texts]; rejects with `overloaded` when too many texts wait. */
-  encode(texts: readonly string[]): Promise<readonly JsEncoding[]> {
-    this.#bound.enter(texts.length);
-    return new Promise<readonly JsEncoding[]>((resolve, reject) => {
+  /** Shape [texts]; rejects with `overloaded` when too much waits. */
+  encode(texts: readonly string[], isPlaced: boolean): Promise<readonly TokenRow[]> {
+    const leave = this.#bound.enter(texts);
+    return new Promise<readonly TokenRow[]>((resolve, reject) => {
       if (this.#jobs.length === 0) setImmediate(() => void this.#flush());
-      this.#jobs.push({ texts, resolve, reject });
-    }).finally(() => this.#bound.leave(texts.length));
+      this.#jobs.push({ texts, isPlaced, resolve, reject });
+    }).finally(leave);
   }
 
   async #flush(): Promise<void> {
     const jobs = this.#jobs;
     this.#jobs = [];
     try {
-      const encodings = await this.#tokenizer.encodeBatch(
+      const encodings = await this.#native.encodeBatch(
         jobs.flatMap((job) => job.texts),
-        { addSpecialTokens: this.#addSpecialTokens },
+        { addSpecialTokens: false },
       );
       let from = 0;
       for (const job of jobs) {
-        job.resolve(encodings.slice(from, from + job.texts.length));
+        const own = encodings.slice(from, from + job.texts.length);
         from += job.texts.length;
+        job.resolve(own.map((encoding) => toRow(encoding, job.isPlaced)));
       }
     } catch (cause) {
       const error = new MeshError("internal", "the tokenizer failed", { cause });
@@ -55,45 +54,16 @@ export class Encoder {
   }
 }
 
-/** Counts the texts in work over all encoders of a service. */
-export class WaitingBound {
-  readonly #textsMax: number;
-  #texts = 0;
-
-  constructor(textsMax: number) {
-    this.#textsMax = textsMax;
-  }
-
-  enter(texts: number): void {
-    if (this.#texts >= this.#textsMax) {
-      throw new MeshError("overloaded", "too many texts wait for the tokenizer", {
-        retryAfterMs: 1_000,
-      });
-    }
-    this.#texts += texts;
-  }
-
-  leave(texts: number): void {
-    this.#texts -= texts;
-  }
-}
-
-/** Reads tokenizer.json without its padding, cutting on the right at `tokensMax` or not at all. */
-export function readTokenizer(path: string, tokensMax: number | undefined): Tokenizer {
-  const tokenizer = parse(path);
-  tokenizer.disablePadding();
-  if (tokensMax === undefined) tokenizer.disableTruncation();
-  else tokenizer.setTruncation(tokensMax);
-  return tokenizer;
-}
-
-function parse(path: string): Tokenizer {
-  const name = "tokenizer.json";
-  const file = new ConfinedFolder(path).require(name);
-  const text = reading(name, () => readFileSync(file, "utf8"));
-  try {
-    return Tokenizer.fromString(text);
-  } catch (cause) {
-    throw invalid(name, "is no tokenizer", cause);
-  }
+function toRow(encoding: JsEncoding, isPlaced: boolean): TokenRow {
+  const ids = encoding.getIds();
+  if (!isPlaced) return { ids, places: undefined };
+  const offsets = encoding.getOffsets();
+  return {
+    ids,
+    places: {
+      tokens: encoding.getTokens(),
+      starts: offsets.map(([start = 0]) => start),
+      ends: offsets.map(([, end = 0]) => end),
+    },
+  };
 }

@@ -12,8 +12,8 @@ import {
   writeSplade,
 } from "../../test/support/tiny-models.js";
 import { tinyTokenizer, tinyVocabulary } from "../../test/support/tiny-tokenizer.js";
-import { WaitingBound } from "./encoder.js";
 import { type OpenTokenizer, type TokenizerName, Tokenizers } from "./tokenizers.js";
+import { WaitingBound } from "./waiting-bound.js";
 
 /** Tokenizers of a repository whose default model is `owner/first`. */
 function createTokenizers(t: TestContext, modelsMax = 4) {
@@ -22,7 +22,11 @@ function createTokenizers(t: TestContext, modelsMax = 4) {
   writeSplade(first);
   const modelRepository = join(root, "models");
   const catalog = new ModelCatalog({ modelId: "owner/first", modelPath: first, modelRepository });
-  const tokenizers = new Tokenizers(catalog, modelsMax, new WaitingBound(100));
+  const tokenizers = new Tokenizers(
+    catalog,
+    modelsMax,
+    new WaitingBound({ waitingTextsMax: 100, waitingCharactersMax: 100_000 }),
+  );
   const get = (model: string, over: Partial<TokenizerName> = {}) =>
     tokenizers.get({ model, version: "", revision: "", ...over });
   return { first, modelRepository, get };
@@ -40,16 +44,19 @@ function writeShifted(folder: string, by: number): void {
 }
 
 async function idsOf(tokenizer: OpenTokenizer, text: string): Promise<number[]> {
-  const encoder = tokenizer.encoder({ isCutting: true, isSpecial: false });
-  const [encoding] = await encoder.encode([text]);
-  return encoding?.getIds() ?? [];
+  const [row] = await tokenizer.encoder.encode([text], false);
+  return [...(row?.ids ?? [])];
 }
 
 test("the default model goes by no name, by its name, and by its name without the owner", (t) => {
   const { get } = createTokenizers(t);
   const tokenizer = get("");
   equal(tokenizer.name, "owner/first");
-  equal(tokenizer.vocabularySize, tinyVocabulary.length);
+  const ids = [...tinyVocabulary.keys(), tinyVocabulary.length];
+  deepEqual(
+    ids.map((id) => tokenizer.vocabulary.tokenOf(id)),
+    [...tinyVocabulary, undefined],
+  );
   for (const name of ["owner/first", "first"]) equal(get(name), tokenizer);
 });
 

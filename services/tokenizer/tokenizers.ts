@@ -1,12 +1,14 @@
 import { LRUCache } from "lru-cache";
-import type { Tokenizer } from "tokenizers";
 import { MeshError } from "../../lib/errors.js";
 import type { ModelCatalog } from "../../lib/model-catalog.js";
 import { readRevision } from "../../lib/model-folder/revision.js";
 import { readModelSpec } from "../../lib/model-folder/spec.js";
 import { findVersions, type VersionFolder } from "../../lib/model-folder/versions.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
-import { Encoder, readTokenizer, type WaitingBound } from "./encoder.js";
+import { Encoder } from "./encoder.js";
+import { type ReadTokenizer, readTokenizer } from "./read-tokenizer.js";
+import { Vocabulary } from "./vocabulary.js";
+import type { WaitingBound } from "./waiting-bound.js";
 
 type TextModel = Exclude<ModelSpec, { task: "tensors" }>;
 
@@ -18,14 +20,12 @@ export interface TokenizerName {
 }
 
 /** The tokenizer of one version of a model. */
-export interface OpenTokenizer {
+export interface OpenTokenizer extends ReadTokenizer {
   /** Name of the model. */
   readonly name: string;
   readonly spec: TextModel;
-  readonly vocabularySize: number;
-  readonly whole: Tokenizer;
-  /** Cutting at the model's limit or not, with special tokens or without. */
-  encoder(options: { readonly isCutting: boolean; readonly isSpecial: boolean }): Encoder;
+  readonly encoder: Encoder;
+  readonly vocabulary: Vocabulary;
 }
 
 /** Opens tokenizers when they are first asked for, and keeps those that are in use. */
@@ -73,23 +73,9 @@ export class Tokenizers {
   #read(name: string, path: string): OpenTokenizer {
     const spec = readModelSpec(path);
     if (spec.task === "tensors") throw new MeshError("invalid", `${name} takes tensors, not text`);
-    const cutting = readTokenizer(path, spec.tokensMax);
-    const whole = readTokenizer(path, undefined);
-    const encoders = [cutting, whole].map((tokenizer) => ({
-      special: new Encoder(tokenizer, true, this.#bound),
-      bare: new Encoder(tokenizer, false, this.#bound),
-    }));
-    const [cut, full] = encoders as [(typeof encoders)[0], (typeof encoders)[0]];
-    return {
-      name,
-      spec,
-      vocabularySize: whole.getVocabSize(true),
-      whole,
-      encoder({ isCutting, isSpecial }) {
-        const pair = isCutting ? cut : full;
-        return isSpecial ? pair.special : pair.bare;
-      },
-    };
+    const read = readTokenizer(path);
+    const encoder = new Encoder(read.native, this.#bound);
+    return { ...read, name, spec, encoder, vocabulary: new Vocabulary(read.native) };
   }
 }
 

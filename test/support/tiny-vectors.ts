@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { packageRoot } from "../../lib/package-root.js";
-import { readTokenizer } from "../../services/tokenizer/encoder.js";
+import { openBareTokenizer } from "./bare-tokenizer.js";
 import { tokenVector } from "./tiny-graphs.js";
 
-const tokenizer = readTokenizer(join(packageRoot, "models/all-MiniLM-L6-v2"), 256);
+const tokenizer = openBareTokenizer(join(packageRoot, "models/all-MiniLM-L6-v2"), 256);
 
 /** What the model of `writeEmbedding` with this shift answers: the mean of the token vectors, with length 1. */
 export async function tinyVectors(texts: readonly string[], shift = 0): Promise<number[][]> {
