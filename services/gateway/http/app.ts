@@ -20,6 +20,7 @@ import {
 import type { CallContext } from "../../../lib/rpc/call.js";
 import type { OpenEntry } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
+import { useZodSchemas } from "../openapi/route-schemas.js";
 import { answerErrors } from "./errors.js";
 
 declare module "fastify" {
@@ -52,6 +53,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.decorateRequest("fault", undefined);
   answerErrors(app);
   acceptJson(app);
+  useZodSchemas(app);
   runAsCalls(app, options);
   return app;
 }

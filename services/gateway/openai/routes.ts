@@ -2,10 +2,11 @@ import type { FastifyInstance } from "fastify";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
-import { readBody } from "../http/bodies.js";
 import { JsonWriter, toBase64 } from "../http/json-vectors.js";
+import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Embed, Embedded } from "../operations/embed.js";
 import { unsaid } from "../operations/order.js";
+import { embeddingsAnswer, openAiError } from "./answers.js";
 import { embeddingsBody } from "./bodies.js";
 import { answerOpenAiErrors } from "./errors.js";
 
@@ -16,10 +17,12 @@ export function addOpenAiRoutes(
   deps: { readonly embed: Embed; readonly admission: Admission },
 ): void {
   // A scope of its own: errors in this protocol's shape.
-  void app.register(async (scope) => {
-    answerOpenAiErrors(scope);
-    scope.post("/v1/embeddings", refuseEarly(deps.admission), async (request, reply) => {
-      const body = readBody(embeddingsBody, request.body);
+  void app.register(async (plain) => {
+    answerOpenAiErrors(plain);
+    const scope = describeProtocol(plain, openAi);
+    const options = { ...refuseEarly(deps.admission), schema: embeddingsSchema };
+    scope.post("/v1/embeddings", options, async (request, reply) => {
+      const { body } = request;
       const order = {
         ...unsaid,
         ...readModel(body.model ?? ""),
@@ -35,6 +38,18 @@ export function addOpenAiRoutes(
     });
   });
 }
+
+const embeddingsSchema = {
+  summary: "Vectors of texts",
+  body: embeddingsBody,
+  response: { 200: embeddingsAnswer },
+};
+
+const openAi = {
+  tag: "OpenAI",
+  description: "The routes of OpenAI's API, for its SDKs and all that speak it.",
+  error: { schema: openAiError, statuses: [400, 404, 413, 429, 500, 503, 504] },
+};
 
 /** `model` or `model@version`; OpenAI's bodies have no other place for a version. */
 function readModel(name: string): { readonly model: string; readonly version: string } {
