@@ -75,11 +75,12 @@ const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
     };
   },
 
-  tokenizer: async ({ env }) => {
+  tokenizer: async ({ env, registry }) => {
     // Loaded here only: the small image of the other roles has no native tokenizer.
     const { createTokenizer } = await import("./tokenizer/service.js");
     const config = readConfig(tokenizerSchema, env);
-    return { bindings: [createTokenizer(config, new ModelCatalog(config))], isReady: () => true };
+    const catalog = new ModelCatalog(config);
+    return { bindings: [createTokenizer(config, { catalog, registry })], isReady: () => true };
   },
 
   inference: async (platform) => {

@@ -4,6 +4,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { Registry } from "prom-client";
 import { InferenceService } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { readConfig } from "../../lib/config.js";
@@ -35,7 +36,9 @@ const words = "the river paper of a mesh token vector cold light, stone running 
 /** Texts to token ids, by the tokenizer service. */
 async function tokenize(texts: readonly string[]): Promise<{ ids: number[] }[]> {
   const config = readConfig(tokenizerSchema, {});
-  const bindings = [createTokenizer(config, new ModelCatalog(config))];
+  const bindings = [
+    createTokenizer(config, { catalog: new ModelCatalog(config), registry: new Registry() }),
+  ];
   const channel = createLocalChannel({ role: "tokenizer", bindings, interceptors: [] });
   const { encodings } = await channel
     .client(TokenizerService)

@@ -39,6 +39,12 @@ export const tokenizerSchema = {
     parse: integer({ min: 1_024, max: 1_073_741_824 }),
     fallback: 67_108_864,
   },
+  cacheBytesMax: {
+    env: "TOKENIZER_CACHE_BYTES",
+    doc: "bytes of encodings that are remembered, of texts that the library had to encode; 0 remembers none",
+    parse: integer({ min: 0, max: 1_099_511_627_776 }),
+    fallback: 16_777_216,
+  },
   streamWindow: {
     env: "TOKENIZER_STREAM_WINDOW",
     doc: "requests of a stream that are worked on at once",

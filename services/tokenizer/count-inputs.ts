@@ -8,7 +8,7 @@ export async function countInputs(
   inputs: readonly TokenInput[],
   isSpecial: boolean,
 ): Promise<number[]> {
-  const rows = await encodeTexts(tokenizer, inputs, false);
+  const rows = await encodeTexts(tokenizer, inputs, { isPlaced: false, tokensMax: undefined });
   return inputs.map((input, index) => {
     if (input.kind === "ids") return input.ids.length;
     const isPair = input.kind === "pair";

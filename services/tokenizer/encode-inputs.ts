@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type EncodingSchema, OffsetUnit } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { MeshError } from "../../lib/errors.js";
 import { assembleIds, assemblePlaces, assembleTypeIds, cutRows, wholeRows } from "./assembly.js";
+import type { RowWants } from "./encoder.js";
 import type { TokenInput } from "./inputs.js";
 import { createOffsetTable, type OffsetTable } from "./offset-units.js";
 import type { TokenRow } from "./token-row.js";
@@ -28,7 +29,8 @@ export async function encodeInputs(
   options: EncodeOptions,
 ): Promise<EncodingInit[]> {
   const isPlaced = options.unit !== OffsetUnit.UNSPECIFIED;
-  const rows = await encodeTexts(tokenizer, inputs, isPlaced);
+  const tokensMax = tokensNeeded(inputs, options);
+  const rows = await encodeTexts(tokenizer, inputs, { isPlaced, tokensMax });
   return inputs.map((input, index) =>
     input.kind === "ids"
       ? encodeIds(tokenizer, input.ids, options)
@@ -40,13 +42,25 @@ export async function encodeInputs(
 export async function encodeTexts(
   { encoder }: OpenTokenizer,
   inputs: readonly TokenInput[],
-  isPlaced: boolean,
+  wants: RowWants,
 ): Promise<TokenRow[][]> {
   const textsOfInputs = inputs.map(textsOf);
   const texts = [...new Set(textsOfInputs.flat())];
-  const encoded = texts.length === 0 ? [] : await encoder.encode(texts, isPlaced);
+  const encoded = texts.length === 0 ? [] : await encoder.encode(texts, wants);
   const rows = new Map(texts.map((text, index) => [text, encoded[index] as TokenRow]));
   return textsOfInputs.map((own) => own.map((text) => rows.get(text) as TokenRow));
+}
+
+/**
+ * How many tokens of each text can matter: when single texts are cut on the right, one more than may stay, which tells
+ * that there are more. In pairs, which text loses how much depends on the lengths of both.
+ */
+function tokensNeeded(
+  inputs: readonly TokenInput[],
+  { tokensMax, isCutting, side }: EncodeOptions,
+): number | undefined {
+  if (tokensMax === undefined || !isCutting || side === "left") return undefined;
+  return inputs.some(({ kind }) => kind === "pair") ? undefined : tokensMax + 1;
 }
 
 function textsOf(input: TokenInput): string[] {

@@ -1,69 +1,115 @@
-import type { JsEncoding, Tokenizer } from "tokenizers";
-import { MeshError } from "../../lib/errors.js";
+import { setImmediate } from "node:timers/promises";
+import type { Tokenizer } from "tokenizers";
+import { AsciiWordPiece } from "./ascii-word-piece.js";
+import type { EncodingCache } from "./encoding-cache.js";
+import { NativeEncoder } from "./native-encoder.js";
 import type { TokenRow } from "./token-row.js";
 import type { WaitingBound } from "./waiting-bound.js";
 
-interface Job {
-  readonly texts: readonly string[];
+/** What a caller needs of a row. */
+export interface RowWants {
+  /** Whether places are needed, not only ids. */
   readonly isPlaced: boolean;
-  resolve(rows: readonly TokenRow[]): void;
-  reject(reason: unknown): void;
+  /** How many tokens from the left are needed; a row may go on, or not. Undefined: all. */
+  readonly tokensMax: number | undefined;
 }
 
-/**
- * Hugging Face's own tokenizer (Rust), which works on threads of its own. A lone `encode` costs several times the
- * tokenization itself, so what arrives in the same turn of the event loop goes there together.
- */
-export class Encoder {
-  readonly #native: Tokenizer;
-  readonly #bound: WaitingBound;
-  #jobs: Job[] = [];
+/** What the encoders of a service share. */
+export interface EncoderDeps {
+  readonly bound: WaitingBound;
+  readonly cache: EncodingCache;
+}
 
-  constructor(native: Tokenizer, bound: WaitingBound) {
-    this.#native = native;
+/** Characters that are encoded here before other work has its turn: less than a millisecond, or a few at worst. */
+const charactersPerTurn = 16_384;
+
+/** So many of them are looked at before it is asked whether there are tokens enough. */
+const charactersPerToken = 8;
+
+let encoders = 0;
+
+/** Tokens of texts by one tokenizer: here if that is cheap, remembered, or from the library. */
+export class Encoder {
+  /** Names this tokenizer in the cache. */
+  readonly #number = encoders++;
+  readonly #native: NativeEncoder;
+  readonly #bound: WaitingBound;
+  readonly #cache: EncodingCache;
+  #ascii: AsciiWordPiece | undefined;
+
+  /** `json` is what the tokenizer was read from. */
+  constructor(
+    tokenizer: { readonly native: Tokenizer; readonly json: unknown },
+    { bound, cache }: EncoderDeps,
+  ) {
+    this.#native = new NativeEncoder(tokenizer.native);
     this.#bound = bound;
+    this.#cache = cache;
+    // Until it is ready, the library does its work.
+    void AsciiWordPiece.read(tokenizer.json).then((ascii) => {
+      this.#ascii = ascii;
+    });
   }
 
   /** Shape [texts]; rejects with `overloaded` when too much waits. */
-  encode(texts: readonly string[], isPlaced: boolean): Promise<readonly TokenRow[]> {
+  async encode(texts: readonly string[], wants: RowWants): Promise<readonly TokenRow[]> {
     const leave = this.#bound.enter(texts);
-    return new Promise<readonly TokenRow[]>((resolve, reject) => {
-      if (this.#jobs.length === 0) setImmediate(() => void this.#flush());
-      this.#jobs.push({ texts, isPlaced, resolve, reject });
-    }).finally(leave);
+    try {
+      const ascii = this.#ascii;
+      if (ascii === undefined) return await this.#encodeElsewhere(texts, wants);
+      const isAscii = texts.map((text) => ascii.takes(text));
+      const [here, elsewhere] = await Promise.all([
+        encodeHere(
+          ascii,
+          texts.filter((_, index) => isAscii[index]),
+          wants,
+        ),
+        this.#encodeElsewhere(
+          texts.filter((_, index) => !isAscii[index]),
+          wants,
+        ),
+      ]);
+      const [ownRows, otherRows] = [here.values(), elsewhere.values()];
+      // Each has a row for each of its texts.
+      return isAscii.map((isOwn) => (isOwn ? ownRows : otherRows).next().value as TokenRow);
+    } finally {
+      leave();
+    }
   }
 
-  async #flush(): Promise<void> {
-    const jobs = this.#jobs;
-    this.#jobs = [];
-    try {
-      const encodings = await this.#native.encodeBatch(
-        jobs.flatMap((job) => job.texts),
-        { addSpecialTokens: false },
-      );
-      let from = 0;
-      for (const job of jobs) {
-        const own = encodings.slice(from, from + job.texts.length);
-        from += job.texts.length;
-        job.resolve(own.map((encoding) => toRow(encoding, job.isPlaced)));
-      }
-    } catch (cause) {
-      const error = new MeshError("internal", "the tokenizer failed", { cause });
-      for (const job of jobs) job.reject(error);
-    }
+  #encodeElsewhere(texts: readonly string[], { isPlaced }: RowWants): Promise<TokenRow[]> {
+    return Promise.all(
+      texts.map(async (text) => {
+        const remembered = this.#cache.get(this.#number, text, isPlaced);
+        if (remembered !== undefined) return remembered;
+        const row = await this.#native.encode(text, isPlaced);
+        this.#cache.set(this.#number, text, row);
+        return row;
+      }),
+    );
   }
 }
 
-function toRow(encoding: JsEncoding, isPlaced: boolean): TokenRow {
-  const ids = encoding.getIds();
-  if (!isPlaced) return { ids, places: undefined };
-  const offsets = encoding.getOffsets();
-  return {
-    ids,
-    places: {
-      tokens: encoding.getTokens(),
-      starts: offsets.map(([start = 0]) => start),
-      ends: offsets.map(([, end = 0]) => end),
-    },
-  };
+async function encodeHere(
+  ascii: AsciiWordPiece,
+  texts: readonly string[],
+  { isPlaced, tokensMax = Number.POSITIVE_INFINITY }: RowWants,
+): Promise<TokenRow[]> {
+  const rows: TokenRow[] = [];
+  let charactersLeft = charactersPerTurn;
+  for (const text of texts) {
+    const row = ascii.createRow(isPlaced);
+    let at = 0;
+    while (at < text.length && row.length < tokensMax) {
+      const to = at + Math.min(charactersLeft, text.length - at, charactersPerToken * tokensMax);
+      const end = ascii.encode(text, { from: at, to }, row);
+      charactersLeft -= end - at;
+      at = end;
+      if (charactersLeft > 0) continue;
+      await setImmediate();
+      charactersLeft = charactersPerTurn;
+    }
+    rows.push(row.finish());
+  }
+  return rows;
 }

@@ -10,6 +10,7 @@ import type { Side } from "./truncation.js";
 export interface ReadTokenizer {
   /** Neither cuts nor pads, adds no special tokens, and leaves offsets as they are. */
   readonly native: Tokenizer;
+  readonly json: unknown;
   readonly postProcessor: PostProcessor;
   /** Which end is cut off when a call does not say. */
   readonly side: Side;
@@ -28,13 +29,15 @@ export function readTokenizer(path: string): ReadTokenizer {
   const file = new ConfinedFolder(path).require(name);
   const text = reading(name, () => readFileSync(file, "utf8"));
   const native = parse(text);
-  const said = schema.parse(JSON.parse(text));
+  const json: unknown = JSON.parse(text);
+  const said = schema.parse(json);
   native.disablePadding();
   native.disableTruncation();
   native.setPostProcessor(templateProcessing("$A", "$A $B:1"));
   const added = said.added_tokens ?? [];
   return {
     native,
+    json,
     postProcessor: readPostProcessor(said.post_processor),
     side: said.truncation?.direction === "Left" ? "left" : "right",
     specialIds: new Set(added.filter(({ special }) => special).map(({ id }) => id)),

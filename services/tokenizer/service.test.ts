@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Registry } from "prom-client";
 import { OffsetUnit, TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { readConfig } from "../../lib/config.js";
 import { MeshError } from "../../lib/errors.js";
@@ -110,14 +111,20 @@ test("what is no text, no id or no model is refused", async () => {
 });
 
 test("a text of a megabyte is encoded without holding up the event loop", async () => {
-  let turns = 0;
-  const timer = setInterval(() => {
-    turns += 1;
-  }, 1);
-  const { encodings } = await tokenizer.encode({ texts: ["lorem ipsum ".repeat(80_000)] }, context);
-  clearInterval(timer);
-  equal(encodings[0]?.ids.length, 256);
-  ok(turns > 5);
+  for (const words of ["lorem ipsum ", "lörem ipsum "]) {
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const texts = [words.repeat(80_000)];
+    const { encodings } = await tokenizer.encode({ texts, unlimited: true }, context);
+    clearInterval(timer);
+    ok((encodings[0]?.ids.length ?? 0) > 300_000);
+    equal(encodings[0]?.truncated, false);
+    ok(turns > 5);
+    const { encodings: cut } = await tokenizer.encode({ texts }, context);
+    deepEqual(cut[0]?.ids, [...(encodings[0]?.ids ?? []).slice(0, 255), 102]);
+  }
 });
 
 test("a prompt goes before each text: the one that is named, or the default one", async (t) => {
@@ -163,7 +170,9 @@ test("too many texts at once are refused as overload, over all models together",
 });
 
 function clientOf(config: TokenizerConfig) {
-  const bindings = [createTokenizer(config, new ModelCatalog(config))];
+  const bindings = [
+    createTokenizer(config, { catalog: new ModelCatalog(config), registry: new Registry() }),
+  ];
   return createLocalChannel({ role: "tokenizer", bindings, interceptors: [] }).client(
     TokenizerService,
   );

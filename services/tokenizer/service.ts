@@ -1,3 +1,4 @@
+import type { Registry } from "prom-client";
 import {
   type CountRequest,
   type DecodeRequest,
@@ -10,14 +11,22 @@ import { answerStream } from "./answer-stream.js";
 import type { TokenizerConfig } from "./config.js";
 import { countInputs } from "./count-inputs.js";
 import { encodeInputs } from "./encode-inputs.js";
+import { EncodingCache } from "./encoding-cache.js";
+import { createTokenizerMetrics } from "./metrics.js";
 import { readCount, readEncode, readSequences } from "./requests.js";
 import { Tokenizers } from "./tokenizers.js";
 import { WaitingBound } from "./waiting-bound.js";
 
 /** texts -> the model's tokenizer (Hugging Face) -> token ids, and back */
-export function createTokenizer(config: TokenizerConfig, catalog: ModelCatalog): Binding {
+export function createTokenizer(
+  config: TokenizerConfig,
+  { catalog, registry }: { readonly catalog: ModelCatalog; readonly registry: Registry },
+): Binding {
   const bound = new WaitingBound(config);
-  const tokenizers = new Tokenizers(catalog, config.modelsMax, bound);
+  const metrics = createTokenizerMetrics(registry);
+  const cache = new EncodingCache(config.cacheBytesMax, metrics.cache);
+  metrics.observe({ cacheBytes: () => cache.bytes });
+  const tokenizers = new Tokenizers(catalog, config.modelsMax, { bound, cache });
   // Read at the start, so that a default model without a tokenizer is an error there.
   tokenizers.get({ model: "", version: "", revision: "" });
 

@@ -12,6 +12,7 @@ import {
   writeSplade,
 } from "../../test/support/tiny-models.js";
 import { tinyTokenizer, tinyVocabulary } from "../../test/support/tiny-tokenizer.js";
+import { EncodingCache } from "./encoding-cache.js";
 import { type OpenTokenizer, type TokenizerName, Tokenizers } from "./tokenizers.js";
 import { WaitingBound } from "./waiting-bound.js";
 
@@ -22,11 +23,10 @@ function createTokenizers(t: TestContext, modelsMax = 4) {
   writeSplade(first);
   const modelRepository = join(root, "models");
   const catalog = new ModelCatalog({ modelId: "owner/first", modelPath: first, modelRepository });
-  const tokenizers = new Tokenizers(
-    catalog,
-    modelsMax,
-    new WaitingBound({ waitingTextsMax: 100, waitingCharactersMax: 100_000 }),
-  );
+  const tokenizers = new Tokenizers(catalog, modelsMax, {
+    bound: new WaitingBound({ waitingTextsMax: 100, waitingCharactersMax: 100_000 }),
+    cache: new EncodingCache(0, { hit() {}, missed() {} }),
+  });
   const get = (model: string, over: Partial<TokenizerName> = {}) =>
     tokenizers.get({ model, version: "", revision: "", ...over });
   return { first, modelRepository, get };
@@ -44,7 +44,7 @@ function writeShifted(folder: string, by: number): void {
 }
 
 async function idsOf(tokenizer: OpenTokenizer, text: string): Promise<number[]> {
-  const [row] = await tokenizer.encoder.encode([text], false);
+  const [row] = await tokenizer.encoder.encode([text], { isPlaced: false, tokensMax: undefined });
   return [...(row?.ids ?? [])];
 }
 

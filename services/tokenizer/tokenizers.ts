@@ -5,10 +5,9 @@ import { readRevision } from "../../lib/model-folder/revision.js";
 import { readModelSpec } from "../../lib/model-folder/spec.js";
 import { findVersions, type VersionFolder } from "../../lib/model-folder/versions.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
-import { Encoder } from "./encoder.js";
+import { Encoder, type EncoderDeps } from "./encoder.js";
 import { type ReadTokenizer, readTokenizer } from "./read-tokenizer.js";
 import { Vocabulary } from "./vocabulary.js";
-import type { WaitingBound } from "./waiting-bound.js";
 
 type TextModel = Exclude<ModelSpec, { task: "tensors" }>;
 
@@ -20,7 +19,7 @@ export interface TokenizerName {
 }
 
 /** The tokenizer of one version of a model. */
-export interface OpenTokenizer extends ReadTokenizer {
+export interface OpenTokenizer extends Omit<ReadTokenizer, "json"> {
   /** Name of the model. */
   readonly name: string;
   readonly spec: TextModel;
@@ -31,12 +30,12 @@ export interface OpenTokenizer extends ReadTokenizer {
 /** Opens tokenizers when they are first asked for, and keeps those that are in use. */
 export class Tokenizers {
   readonly #catalog: ModelCatalog;
-  readonly #bound: WaitingBound;
+  readonly #deps: EncoderDeps;
   readonly #open: LRUCache<string, OpenTokenizer>;
 
-  constructor(catalog: ModelCatalog, modelsMax: number, bound: WaitingBound) {
+  constructor(catalog: ModelCatalog, modelsMax: number, deps: EncoderDeps) {
     this.#catalog = catalog;
-    this.#bound = bound;
+    this.#deps = deps;
     this.#open = new LRUCache({ max: modelsMax });
   }
 
@@ -73,8 +72,9 @@ export class Tokenizers {
   #read(name: string, path: string): OpenTokenizer {
     const spec = readModelSpec(path);
     if (spec.task === "tensors") throw new MeshError("invalid", `${name} takes tensors, not text`);
-    const read = readTokenizer(path);
-    const encoder = new Encoder(read.native, this.#bound);
+    // The vocabulary is large, and nobody needs what was read of it for longer.
+    const { json, ...read } = readTokenizer(path);
+    const encoder = new Encoder({ native: read.native, json }, this.#deps);
     return { ...read, name, spec, encoder, vocabulary: new Vocabulary(read.native) };
   }
 }
