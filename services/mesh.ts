@@ -25,6 +25,7 @@ import { createModelDirectory } from "./gateway/model-directory.js";
 import { createOipGateway } from "./gateway/oip/gateway.js";
 import { addOipRoutes } from "./gateway/oip/routes.js";
 import { addOpenAiRoutes } from "./gateway/openai/routes.js";
+import { addOpenApiRoutes } from "./gateway/openapi/routes.js";
 import { createOperations } from "./gateway/operations/operations.js";
 import { createGateway } from "./gateway/service.js";
 import { addTeiRoutes } from "./gateway/tei/routes.js";
@@ -204,6 +205,7 @@ async function serveGateway(
       ...standardBindings([gateway, repository, oip], { isReady, models }, platform),
     ],
     addRoutes: (app) => {
+      addOpenApiRoutes(app, { version: platform.version, isAuthenticated: false });
       addAdminRoutes(app, { isReady, registry });
       addTeiRoutes(app, config, { operations, directory, admission, version: platform.version });
       addOpenAiRoutes(app, config, { embed, admission });

@@ -1,3 +1,4 @@
+import type {} from "@fastify/swagger";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -11,13 +12,14 @@ import { MeshError } from "../../../lib/errors.js";
 import { readBody } from "../http/bodies.js";
 
 declare module "fastify" {
+  /** What @fastify/swagger has no field for; `summary`, `description`, `operationId` and `hide` are its own. */
   interface FastifySchema {
-    /** The route in a few words, without a full stop. */
-    readonly summary?: string;
-    /** Sentences of Markdown: what a caller has to know beside the schemas. */
-    readonly description?: string;
-    /** Which protocol the route belongs to; `describeProtocol` sets it. */
-    readonly tags?: readonly string[];
+    /** Bodies that work as they stand on a server with default settings, by what they show. */
+    readonly examples?: Readonly<Record<string, unknown>>;
+    /** `describeProtocol` sets it. */
+    readonly protocol?: Protocol;
+    /** What stands in the document in place of the route, where one route serves several paths. */
+    readonly paths?: Readonly<Record<string, FastifySchema>>;
   }
 }
 
@@ -60,17 +62,14 @@ export interface Protocol {
   readonly description: string;
   /** The body of its errors, and the statuses that any of its routes may answer. */
   readonly error: { readonly schema: z.ZodType; readonly statuses: readonly number[] };
+  /** Headers of its answers, each with its meaning. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Adds the protocol's heading and errors to the schema of each route that follows in this scope. */
+/** Puts the routes that follow in this scope under the protocol's heading, with its errors. */
 export function describeProtocol(scope: FastifyInstance, protocol: Protocol): TypedApp {
-  const { tag, error } = protocol;
-  const errors = Object.fromEntries(error.statuses.map((status) => [status, error.schema]));
   scope.addHook("onRoute", (route) => {
-    const { response, ...schema } = route.schema ?? {};
-    // Fastify has no type for it: statuses and their schemas.
-    const answers = response as Readonly<Record<string, z.ZodType>> | undefined;
-    route.schema = { tags: [tag], ...schema, response: { ...errors, ...answers } };
+    route.schema = { protocol, ...route.schema };
   });
   return scope.withTypeProvider<ZodTypes>();
 }
