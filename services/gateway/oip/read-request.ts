@@ -80,22 +80,25 @@ const parameters = optional(
     .refine((all) => Object.keys(all).length <= parametersMax, `more than ${parametersMax}`),
 );
 
-const inferBody = z.object({
-  id: optional(z.string()),
-  parameters,
-  inputs: z
-    .array(
-      z.object({
-        name: z.string(),
-        datatype: z.string(),
-        shape: z.array(z.int()).max(rankMax),
-        parameters,
-        data: z.unknown().optional(),
-      }),
-    )
-    .max(tensorsMax),
-  outputs: optional(z.array(z.object({ name: z.string(), parameters })).max(tensorsMax)),
-});
+/** The JSON of an infer request. */
+export const inferBody = z
+  .object({
+    id: optional(z.string()),
+    parameters,
+    inputs: z
+      .array(
+        z.object({
+          name: z.string(),
+          datatype: z.string(),
+          shape: z.array(z.int()).max(rankMax),
+          parameters,
+          data: z.unknown().optional(),
+        }),
+      )
+      .max(tensorsMax),
+    outputs: optional(z.array(z.object({ name: z.string(), parameters })).max(tensorsMax)),
+  })
+  .meta({ id: "OipInferRequest" });
 
 type Input = z.output<typeof inferBody>["inputs"][number];
 type Scalars = Readonly<Record<string, boolean | number | string>>;

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
 import { GRPCInferenceService } from "../../../gen/inference/grpc_service_pb.js";
 import { MeshError } from "../../../lib/errors.js";
 import { unsupported } from "../../../lib/oip/refusal.js";
@@ -13,6 +12,7 @@ import { readBody } from "../http/bodies.js";
 import { acceptAnyType, readBytes } from "./body.js";
 import { answerOipErrors } from "./errors.js";
 import { parseJson, readInferRequest } from "./read-request.js";
+import { changeBody, describeOip, indexBody, schemas } from "./schemas.js";
 import {
   toConfigJson,
   toMetadataJson,
@@ -35,6 +35,7 @@ export function addOipRoutes(
   void app.register(async (scope) => {
     acceptAnyType(scope);
     answerOipErrors(scope);
+    describeOip(scope);
     addServerRoutes(scope, oip);
     addModelRoutes(scope, config, oip);
     addRepositoryRoutes(scope, config, oip);
@@ -52,19 +53,19 @@ function watching({ service, handlers }: Binding): Binding {
 }
 
 function addServerRoutes(app: FastifyInstance, oip: Oip): void {
-  app.get("/v2", async (request) => {
+  app.get("/v2", { schema: schemas.server }, async (request) => {
     const { name, version, extensions } = await oip.serverMetadata({}, contextOf(request));
     return { name, version, extensions };
   });
-  app.get("/v2/health/live", async (request, reply) => {
+  app.get("/v2/health/live", { schema: schemas.live }, async (request, reply) => {
     const { live } = await oip.serverLive({}, contextOf(request));
     return reply.code(live ? 200 : 400).send({ live });
   });
-  app.get("/v2/health/ready", async (request, reply) => {
+  app.get("/v2/health/ready", { schema: schemas.ready }, async (request, reply) => {
     const { ready } = await oip.serverReady({}, contextOf(request));
     return reply.code(ready ? 200 : 400).send({ ready });
   });
-  app.get("/v2/models/stats", async (request) => {
+  app.get("/v2/models/stats", { schema: schemas.statistics }, async (request) => {
     const { modelStats } = await oip.modelStatistics({}, contextOf(request));
     return toStatisticsJson(modelStats);
   });
@@ -76,12 +77,12 @@ function addModelRoutes(
   config: Pick<GatewayConfig, "bodyBytesMax">,
   oip: Oip,
 ): void {
-  app.get("/v2/models/*", async (request, reply) => {
+  app.get("/v2/models/*", { schema: schemas.describe }, async (request, reply) => {
     const { action, ...model } = readModelPath(request);
     return await describe[action]({ oip, model, request, reply });
   });
 
-  app.post("/v2/models/*", async (request, reply) => {
+  app.post("/v2/models/*", { schema: schemas.infer }, async (request, reply) => {
     const { action, ...model } = readModelPath(request);
     if (action === "trace/setting") throw unsupported("trace settings are");
     if (action !== "infer") throw new MeshError("wrong_method", "POST is not allowed here");
@@ -152,7 +153,7 @@ function addRepositoryRoutes(
   const { bodyBytesMax } = config;
   const isOriginAllowed = createOriginCheck(config.corsOrigins);
 
-  app.post("/v2/repository/index", async (request) => {
+  app.post("/v2/repository/index", { schema: schemas.index }, async (request) => {
     const body = readBody(indexBody, parseJson(await readBytes(request, bodyBytesMax)));
     const { models } = await oip.repositoryIndex(
       { ready: body.ready ?? false },
@@ -161,7 +162,7 @@ function addRepositoryRoutes(
     return models.map(({ name, version, state, reason }) => ({ name, version, state, reason }));
   });
 
-  app.post("/v2/repository/models/*", async (request, reply) => {
+  app.post("/v2/repository/models/*", { schema: schemas.change }, async (request, reply) => {
     // A form on any page can post here without asking first, so CORS alone would not keep it out.
     const { origin } = request.headers;
     if (origin !== undefined && !isOriginAllowed(origin)) {
@@ -181,22 +182,21 @@ function addRepositoryRoutes(
 }
 
 const repositoryPath = /^(?<name>.+)\/(?<change>load|unload)$/s;
-const indexBody = z.object({ ready: z.boolean().nullish() });
-const changeBody = z.object({ parameters: z.record(z.string(), z.unknown()).nullish() });
 
-/** Extensions of Triton that clients ask for and that are not here. */
+/** Extensions of Triton that clients ask for and that are not here, so the document has them not either. */
 function addAbsentRoutes(app: FastifyInstance): void {
+  const hidden = { schema: { hide: true } };
   const refuse = (what: string) => () => Promise.reject(unsupported(what));
   for (const kind of ["systemsharedmemory", "cudasharedmemory"]) {
-    app.get(`/v2/${kind}/status`, async () => []);
-    app.get(`/v2/${kind}/*`, refuse("shared memory is"));
-    app.post(`/v2/${kind}/*`, refuse("shared memory is"));
+    app.get(`/v2/${kind}/status`, hidden, async () => []);
+    app.get(`/v2/${kind}/*`, hidden, refuse("shared memory is"));
+    app.post(`/v2/${kind}/*`, hidden, refuse("shared memory is"));
   }
   for (const [path, what] of [
     ["/v2/trace/setting", "trace settings are"],
     ["/v2/logging", "log settings are"],
   ] as const) {
-    app.get(path, refuse(what));
-    app.post(path, refuse(what));
+    app.get(path, hidden, refuse(what));
+    app.post(path, hidden, refuse(what));
   }
 }

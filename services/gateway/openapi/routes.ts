@@ -3,7 +3,8 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { assert } from "../../../lib/assert.js";
 import { type FixedAnswer, fixedAnswer, sendFixed } from "../http/etag.js";
-import { createDocument, type DeclaredRoute, type DocumentFacts } from "./document.js";
+import { createDocument, type DocumentFacts } from "./document.js";
+import type { DeclaredRoute } from "./operation.js";
 
 /** Serves the OpenAPI document of the routes that are added after this, and a page that shows it. */
 export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): void {
