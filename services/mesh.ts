@@ -28,6 +28,7 @@ import { addOpenAiRoutes } from "./gateway/openai/routes.js";
 import { addOpenApiRoutes } from "./gateway/openapi/routes.js";
 import { createOperations } from "./gateway/operations/operations.js";
 import { createGateway } from "./gateway/service.js";
+import { createTeiServices } from "./gateway/tei/grpc/services.js";
 import { addTeiRoutes } from "./gateway/tei/routes.js";
 import { VectorCache } from "./gateway/vector-cache.js";
 import { inferenceSchema } from "./inference/config.js";
@@ -149,7 +150,7 @@ async function serveGateway(
   platform: Platform,
   reach: (role: InternalRole, address: string | undefined) => Promise<Reached>,
 ): Promise<number> {
-  const { clock, config: common, drain, interceptors, registry } = platform;
+  const { clock, config: common, drain, interceptors, registry, version } = platform;
   const config = readConfig(gatewaySchema, platform.env);
   requireAuthenticationOnPublic(common.host, config.isPublicAllowed);
   const ratelimit = await reach("ratelimit", config.ratelimitAddress);
@@ -187,8 +188,10 @@ async function serveGateway(
   const oip = createOipGateway(config, {
     ...{ directory, embed, limiter, clock },
     inference: inference.channel,
-    version: platform.version,
+    version,
   });
+  const tei = createTeiServices(config, { operations, directory, clock, version });
+  const served = [gateway, repository, oip, ...tei];
   return await openEdge({
     ...platform,
     host: common.host,
@@ -199,15 +202,13 @@ async function serveGateway(
     }),
     interceptors: interceptors.remote,
     bindings: [
-      { binding: gateway, interceptors: interceptors.remote },
-      { binding: repository, interceptors: interceptors.remote },
-      { binding: oip, interceptors: interceptors.remote },
-      ...standardBindings([gateway, repository, oip], { isReady, models }, platform),
+      ...served.map((binding) => ({ binding, interceptors: interceptors.remote })),
+      ...standardBindings(served, { isReady, models }, platform),
     ],
     addRoutes: (app) => {
       addOpenApiRoutes(app, { version: platform.version, isAuthenticated: false });
       addAdminRoutes(app, { isReady, registry });
-      addTeiRoutes(app, config, { operations, directory, admission, version: platform.version });
+      addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { embed, admission });
       addOipRoutes(app, config, { oip });
     },

@@ -23,6 +23,8 @@ export interface CallContext {
   readonly requestId: string;
   /** Address of whoever opened the connection. */
   readonly clientIp: string;
+  /** Where a handler at the edge says more than its message: headers of the answer, initial metadata in gRPC. */
+  readonly answerHeaders?: Headers;
 }
 
 /** How a service answers one method; `(request, context) => response`, with streams as async iterables. */

@@ -95,7 +95,7 @@ function enter(method: DescMethod, connect: HandlerContext, openEntry: OpenEntry
     const { reason } = connect.signal;
     if (!(reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)) entry.cancel();
   });
-  return entry;
+  return { ...entry, context: { ...entry.context, answerHeaders: connect.responseHeader } };
 }
 
 const headersGetter: TextMapGetter<Headers> = {

@@ -63,7 +63,7 @@ export const gatewaySchema = {
   },
   streamWindow: {
     env: "STREAM_WINDOW",
-    doc: "inputs of one EmbedStream in work at once",
+    doc: "messages of one stream in work at once",
     parse: integer({ min: 1, max: 512 }),
     fallback: 64,
   },

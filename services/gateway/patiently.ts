@@ -1,0 +1,32 @@
+import { type Clock, sleep } from "../../lib/clock.js";
+import { type MeshError, toMeshError } from "../../lib/errors.js";
+import type { CallContext } from "../../lib/rpc/call.js";
+import { untilAborted } from "../../lib/rpc/dispatch.js";
+
+/** How long a stream waits when the mesh is busy and does not say. */
+const busyWaitMs = 100;
+
+/**
+ * For the messages of streams: waits for room, or for a limit, where a single request would be refused. It ends with the
+ * stream, whose deadline bounds the wait; the stream's window bounds how many wait.
+ */
+export async function patiently<T>(
+  { signal }: Pick<CallContext, "signal">,
+  clock: Clock,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = toMeshError(thrown);
+      if (!isPassing(error) || signal.aborted) throw error;
+      await untilAborted(sleep(clock, error.details.retryAfterMs ?? busyWaitMs), signal);
+    }
+  }
+}
+
+/** A limit that does not say when it allows more never will. */
+function isPassing({ fault, details }: MeshError): boolean {
+  return fault === "overloaded" || (fault === "limited" && details.retryAfterMs !== undefined);
+}
