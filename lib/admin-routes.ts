@@ -6,8 +6,8 @@ export function addAdminRoutes(
   app: FastifyInstance,
   deps: { readonly isReady: () => Promise<boolean>; readonly registry: Registry },
 ): void {
-  /** The process lives. */
-  app.get("/health", (_request, reply) => reply.send({ status: "ok" }));
+  /** The process lives; says it without a body, as text-embeddings-inference does. */
+  app.get("/health", (_request, reply) => reply.send());
 
   /** It can answer: its model is loaded, its peers answer, it does not drain. */
   app.get("/ready", async (_request, reply) => {

@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { RepositoryService } from "../gen/arrowmesh/inference/v1/repository_pb.js";
 import {
@@ -6,7 +5,7 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from "../gen/grpc/health/v1/health_pb.js";
 import { addAdminRoutes } from "../lib/admin-routes.js";
-import { ConfigError, readConfig } from "../lib/config.js";
+import { readConfig } from "../lib/config.js";
 import { openInternalServer } from "../lib/internal-server.js";
 import { ModelCatalog } from "../lib/model-catalog.js";
 import type { Binding, CallContext, Channel } from "../lib/rpc/call.js";
@@ -17,6 +16,7 @@ import { createHealth, type NamedHealth } from "../lib/rpc/health.js";
 import { createLocalChannel } from "../lib/rpc/local-channel.js";
 import { createReflection } from "../lib/rpc/reflection.js";
 import { Admission } from "./gateway/admission.js";
+import { authenticate, requireAuthenticationOnPublic } from "./gateway/authentication.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
 import { Limiter } from "./gateway/limiter.js";
@@ -152,7 +152,11 @@ async function serveGateway(
 ): Promise<number> {
   const { clock, config: common, drain, interceptors, registry, version } = platform;
   const config = readConfig(gatewaySchema, platform.env);
-  requireAuthenticationOnPublic(common.host, config.isPublicAllowed);
+  requireAuthenticationOnPublic(common.host, config);
+  const edgeInterceptors =
+    config.apiKey === undefined
+      ? interceptors.remote
+      : [...interceptors.remote, authenticate(config.apiKey)];
   const ratelimit = await reach("ratelimit", config.ratelimitAddress);
   const tokenizer = await reach("tokenizer", config.tokenizerAddress);
   const inference = await reach("inference", config.inferenceAddress);
@@ -200,13 +204,13 @@ async function serveGateway(
       unaryMsMax: common.requestMsMax,
       streamMsMax: common.streamMsMax,
     }),
-    interceptors: interceptors.remote,
+    interceptors: edgeInterceptors,
     bindings: [
-      ...served.map((binding) => ({ binding, interceptors: interceptors.remote })),
+      ...served.map((binding) => ({ binding, interceptors: edgeInterceptors })),
       ...standardBindings(served, { isReady, models }, platform),
     ],
     addRoutes: (app) => {
-      addOpenApiRoutes(app, { version: platform.version, isAuthenticated: false });
+      addOpenApiRoutes(app, { version: platform.version, isAuthenticated: config.apiKey !== undefined });
       addAdminRoutes(app, { isReady, registry });
       addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { embed, admission });
@@ -278,13 +282,4 @@ function reachRemotely(address: string, platform: Platform): Reached {
       }
     },
   };
-}
-
-function requireAuthenticationOnPublic(host: string, isPublicAllowed: boolean): void {
-  const isLoopback =
-    host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  if (isLoopback || isPublicAllowed) return;
-  throw new ConfigError([
-    `HOST=${host} is reachable by others and nobody has to authenticate; set ALLOW_PUBLIC_WITHOUT_AUTHENTICATION=true if that is meant`,
-  ]);
 }

@@ -8,6 +8,8 @@ export interface CallInfo {
   /** `package.Service/Method`, or `POST /embed` for a plain HTTP route. */
   readonly name: string;
   readonly protocol: "grpc" | "grpc-web" | "connect" | "http" | "local";
+  /** The header of this name, for calls that came in over HTTP. It is a secret: never print it. */
+  readonly authorization?: string | undefined;
 }
 
 /** What an interceptor does to one call. */

@@ -44,7 +44,9 @@ function serveMethod(
   const { interceptors } = options;
   const callOf = (connect: HandlerContext, { context }: Entry) => {
     const protocol = protocols[connect.protocolName] ?? "connect";
-    const info: CallInfo = { role: options.role, name: fullName(method), protocol };
+    const authorization = connect.requestHeader.get("authorization") ?? undefined;
+    const name = fullName(method);
+    const info: CallInfo = { role: options.role, name, protocol, authorization };
     return { interceptors, info, context };
   };
   if (method.methodKind === "unary" || method.methodKind === "client_streaming") {

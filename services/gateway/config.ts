@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, list, text } from "../../lib/config.js";
+import { type ConfigOf, flag, integer, list, secret, text } from "../../lib/config.js";
 
 export const gatewaySchema = {
   port: {
@@ -9,9 +9,15 @@ export const gatewaySchema = {
   },
   isPublicAllowed: {
     env: "ALLOW_PUBLIC_WITHOUT_AUTHENTICATION",
-    doc: "serve an address other than loopback although nobody has to authenticate",
+    doc: "serve an address other than loopback although there is no API_KEY",
     parse: flag(),
     fallback: false,
+  },
+  apiKey: {
+    env: "API_KEY",
+    doc: "key that callers show as `Authorization: Bearer KEY`; unset: nobody has to",
+    parse: secret(),
+    fallback: undefined,
   },
   tokenizerAddress: {
     env: "TOKENIZER_ADDRESS",
@@ -42,6 +48,12 @@ export const gatewaySchema = {
     doc: "inputs of one request on the routes of text-embeddings-inference",
     parse: integer({ min: 1, max: 2_048 }),
     fallback: 32,
+  },
+  truncate: {
+    env: "TRUNCATE",
+    doc: "what /info says of the tokenizer's setting of this name",
+    parse: flag(),
+    fallback: true,
   },
   inputsMax: {
     env: "INPUTS_MAX",

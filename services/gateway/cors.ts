@@ -26,29 +26,32 @@ const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
  */
 export function createCors(
   origins: readonly string[],
+  methodsOf: (path: string) => readonly string[],
 ): (...exchange: Parameters<Handler>) => boolean {
   const isAllowed = createOriginCheck(origins);
 
   return (request, response) => {
     const { origin } = request.headers;
-    if (origin === undefined) return false;
-    response.setHeader("vary", "Origin");
-    if (isAllowed(origin)) {
-      response.setHeader("access-control-allow-origin", origin);
-      response.setHeader("access-control-expose-headers", exposedHeaders);
-    }
-    const isPreflight =
-      request.method === "OPTIONS" && "access-control-request-method" in request.headers;
+    const isPreflight = request.method === "OPTIONS";
+    if (origin !== undefined) response.setHeader("vary", "Origin");
+    if (origin !== undefined && isAllowed(origin)) allow(origin, response, isPreflight);
     if (!isPreflight) return false;
-    if (isAllowed(origin)) {
-      response.setHeader("access-control-allow-methods", cors.allowedMethods.join(", "));
-      response.setHeader("access-control-allow-headers", allowedHeaders);
-      response.setHeader("access-control-max-age", "7200");
-    }
-    response.statusCode = 204;
+    const methods = methodsOf(request.url?.split("?")[0] ?? "/");
+    if (methods.length > 0) response.setHeader("allow", methods.join(","));
+    // Any OPTIONS is taken for a preflight, and its status says nothing, as in text-embeddings-inference.
+    response.statusCode = 200;
     response.end();
     return true;
   };
+}
+
+function allow(origin: string, response: Parameters<Handler>[1], isPreflight: boolean): void {
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader("access-control-expose-headers", exposedHeaders);
+  if (!isPreflight) return;
+  response.setHeader("access-control-allow-methods", cors.allowedMethods.join(", "));
+  response.setHeader("access-control-allow-headers", allowedHeaders);
+  response.setHeader("access-control-max-age", "7200");
 }
 
 /** Whether pages of an origin may call. Routes that change something ask it themselves: CORS only hides answers. */

@@ -14,6 +14,7 @@ import { decodeInvalidUtf8AsLoneSurrogate } from "../../lib/rpc/lenient-utf8.js"
 import type { GatewayConfig } from "./config.js";
 import { createCors } from "./cors.js";
 import { createApp } from "./http/app.js";
+import { methodsOf } from "./http/errors.js";
 
 /** Responses that are still being written get this long when the process ends. */
 const flushMsMax = 2_000;
@@ -53,7 +54,10 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
   await app.ready();
 
   const responses = new Set<unknown>();
-  const answer = createHandler(options, (request, response) => toFastify(request, response));
+  const answer = createHandler(options, {
+    methodsOf: (path) => methodsOf(app, path),
+    fallback: (request, response) => toFastify(request, response),
+  });
   const handle: Handler = (request, response) => {
     responses.add(response);
     response.once("close", () => responses.delete(response));
@@ -86,9 +90,15 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
 type Handler = ReturnType<typeof connectNodeAdapter>;
 
 /** CORS, then RPC by path, then the plain HTTP routes. */
-function createHandler(options: EdgeOptions, fallback: Handler): Handler {
+function createHandler(
+  options: EdgeOptions,
+  plain: {
+    readonly methodsOf: (path: string) => readonly string[];
+    readonly fallback: Handler;
+  },
+): Handler {
   const { config, openEntry } = options;
-  const answerCors = createCors(config.corsOrigins);
+  const answerCors = createCors(config.corsOrigins, plain.methodsOf);
   const handleRpc = connectNodeAdapter({
     routes: (router: ConnectRouter) => {
       for (const { binding, interceptors } of options.bindings) {
@@ -98,7 +108,7 @@ function createHandler(options: EdgeOptions, fallback: Handler): Handler {
     readMaxBytes: config.bodyBytesMax,
     contextValues: (request) =>
       createContextValues().set(clientIpKey, request.socket.remoteAddress),
-    fallback,
+    fallback: plain.fallback,
   });
   return (request, response) => {
     if (!answerCors(request, response)) handleRpc(request, response);

@@ -22,6 +22,7 @@ import type { OpenEntry } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
 import { answerErrors } from "./errors.js";
+import { jsonType } from "./read-json.js";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -87,20 +88,16 @@ export function refuseEarly(admission: Admission): RouteShorthandOptions {
 /** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */
 function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    /^application\/([\w.-]+\+)?json(\s*;|$)/i,
-    { parseAs: "buffer" },
-    (_request, body, done) => {
-      const bytes = body as Buffer;
-      try {
-        if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
-        done(null, JSON.parse(bytes.toString("utf8")));
-      } catch (cause) {
-        const reason = cause instanceof SyntaxError ? cause.message : "not JSON";
-        done(new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`));
-      }
-    },
-  );
+  app.addContentTypeParser(jsonType, { parseAs: "buffer" }, (_request, body, done) => {
+    const bytes = body as Buffer;
+    try {
+      if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
+      done(null, JSON.parse(bytes.toString("utf8")));
+    } catch (cause) {
+      const reason = cause instanceof SyntaxError ? cause.message : "not JSON";
+      done(new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`));
+    }
+  });
 }
 
 /** Probes and scrapes stay outside: they must be answered while the server drains, and would drown the log. */
@@ -114,6 +111,7 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
       role: "gateway",
       name: `${request.method} ${route}`,
       protocol: "http",
+      authorization: request.headers.authorization,
     };
     const entry = openEntry({
       carrier: request.raw.headers,

@@ -4,22 +4,23 @@ import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/error
 /** Failures of routes that answer in no other shape become JSON as text-embeddings-inference writes it. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => sendError(toFault(thrown), request, reply));
-
-  app.setNotFoundHandler((request, reply) => {
+  // Refused here, before Fastify would read the body and find fault with that instead.
+  app.addHook("onRequest", (request, reply, done) => {
+    if (!request.is404) return done();
     const path = request.url.split("?")[0] ?? "/";
-    const allowed = methods.filter((method) => app.hasRoute({ method, url: path }));
-    if (allowed.length === 0)
-      return sendError(new MeshError("not_found", `no route ${path}`), request, reply);
-    void reply.header("allow", allowed.join(", "));
-    return sendError(
-      new MeshError("wrong_method", `${request.method} is not allowed here`),
-      request,
-      reply,
-    );
+    const allowed = methodsOf(app, path);
+    if (allowed.length === 0) return done(new MeshError("not_found", `no route ${path}`));
+    void reply.header("allow", allowed.join(","));
+    done(new MeshError("wrong_method", `${request.method} is not allowed here`));
   });
 }
 
-const methods = ["GET", "POST", "PUT", "DELETE"] as const;
+/** The methods of a path, in the order in which axum names them. */
+export function methodsOf(app: FastifyInstance, path: string): readonly string[] {
+  return methods.filter((method) => app.hasRoute({ method, url: path }));
+}
+
+const methods = ["POST", "GET", "HEAD", "PUT", "DELETE"] as const;
 
 /** Errors of Fastify itself, before a handler runs. */
 const faultOfCode: Readonly<Record<string, Fault>> = {
@@ -29,14 +30,21 @@ const faultOfCode: Readonly<Record<string, Fault>> = {
   FST_ERR_BAD_URL: "malformed",
 };
 
+/** What axum says of them, which clients of text-embeddings-inference know. */
+export const wordsOf = {
+  too_large: "Failed to buffer the request body: length limit exceeded",
+  unsupported_media_type: "Expected request with `Content-Type: application/json`",
+} as const;
+
 /** What Fastify or a handler threw, in the domain's words. */
 export function toFault(thrown: unknown): MeshError {
   const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
   const fault = faultOfCode[code];
   if (fault === undefined || !(thrown instanceof Error)) return toMeshError(thrown);
-  const message =
-    fault === "unsupported_media_type" ? "expected Content-Type: application/json" : thrown.message;
-  return new MeshError(fault, message);
+  return new MeshError(
+    fault,
+    fault in wordsOf ? wordsOf[fault as keyof typeof wordsOf] : thrown.message,
+  );
 }
 
 function sendError(error: MeshError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -61,6 +69,7 @@ export function beginError(error: MeshError, request: FastifyRequest, reply: Fas
     void reply.removeHeader("connection");
     request.raw.resume();
   }
+  if (fault === "unauthenticated") void reply.header("www-authenticate", "Bearer");
   const requestId = request.call?.context.requestId ?? request.id;
   void reply.header("x-request-id", requestId);
   return requestId;

@@ -1,0 +1,47 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
+import { ConfigError, type Secret } from "../../lib/config.js";
+import { MeshError } from "../../lib/errors.js";
+import type { CallInfo, Interceptor } from "../../lib/interceptors/interceptor.js";
+import type { GatewayConfig } from "./config.js";
+
+/** Calls that nobody has to authenticate for, besides health, readiness, metrics and reflection, which are no calls. */
+const publicCalls: ReadonlySet<string> = new Set([
+  "GET /",
+  "GET /ping",
+  "GET /v2/health/live",
+  "GET /v2/health/ready",
+]);
+
+/** Who may call: whoever shows the key, exactly as `Bearer KEY`; the rule of every protocol. */
+export function authenticate(key: Secret): Interceptor {
+  const wanted = digest(`Bearer ${key.reveal()}`);
+  return (info) => {
+    if (isPublic(info) || timingSafeEqual(digest(info.authorization ?? ""), wanted))
+      return undefined;
+    throw new MeshError("unauthenticated", "No valid auth token");
+  };
+}
+
+/** An address that others reach needs a key, unless that is switched off in so many words. */
+export function requireAuthenticationOnPublic(
+  host: string,
+  { isPublicAllowed, apiKey }: Pick<GatewayConfig, "isPublicAllowed" | "apiKey">,
+): void {
+  const isLoopback =
+    host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+  if (isLoopback || isPublicAllowed || apiKey !== undefined) return;
+  throw new ConfigError([
+    `HOST=${host} is reachable by others and nobody has to authenticate; set API_KEY, or ALLOW_PUBLIC_WITHOUT_AUTHENTICATION=true if that is meant`,
+  ]);
+}
+
+/** A HEAD asks for what GET answers. */
+function isPublic({ name }: CallInfo): boolean {
+  return publicCalls.has(name.replace(/^HEAD /, "GET "));
+}
+
+/** Of one length whatever was shown, so that the comparison takes the same time. */
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
