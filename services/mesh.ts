@@ -210,7 +210,10 @@ async function serveGateway(
       ...standardBindings(served, { isReady, models }, platform),
     ],
     addRoutes: (app) => {
-      addOpenApiRoutes(app, { version: platform.version, isAuthenticated: config.apiKey !== undefined });
+      addOpenApiRoutes(app, {
+        version: platform.version,
+        isAuthenticated: config.apiKey !== undefined,
+      });
       addAdminRoutes(app, { isReady, registry });
       addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { embed, admission });

@@ -5,13 +5,19 @@ import { MeshError } from "../../lib/errors.js";
 import type { CallInfo, Interceptor } from "../../lib/interceptors/interceptor.js";
 import type { GatewayConfig } from "./config.js";
 
-/** Calls that nobody has to authenticate for, besides health, readiness, metrics and reflection, which are no calls. */
+/**
+ * Routes that nobody has to authenticate for, besides health, readiness, metrics and reflection, which are no calls:
+ * probes, and what says how to call.
+ */
 const publicCalls: ReadonlySet<string> = new Set([
   "GET /",
   "GET /ping",
   "GET /v2/health/live",
   "GET /v2/health/ready",
+  "GET /openapi.json",
+  "GET /api-doc/openapi.json",
 ]);
+const publicPages = /^GET \/(docs|proto)(\/|$)/;
 
 /** Who may call: whoever shows the key, exactly as `Bearer KEY`; the rule of every protocol. */
 export function authenticate(key: Secret): Interceptor {
@@ -38,7 +44,8 @@ export function requireAuthenticationOnPublic(
 
 /** A HEAD asks for what GET answers. */
 function isPublic({ name }: CallInfo): boolean {
-  return publicCalls.has(name.replace(/^HEAD /, "GET "));
+  const read = name.replace(/^HEAD /, "GET ");
+  return publicCalls.has(read) || publicPages.test(read);
 }
 
 /** Of one length whatever was shown, so that the comparison takes the same time. */

@@ -105,12 +105,15 @@ export function writeEmbedding(folder: string, options: EmbeddingOptions = {}): 
 /** Three labels; logits are the mean of the token vectors times a matrix. */
 export function writeClassifier(
   folder: string,
-  { isMultiLabel = false }: { readonly isMultiLabel?: boolean } = {},
+  {
+    isMultiLabel = false,
+    labels = ["bad", "fair", "good"],
+  }: { readonly isMultiLabel?: boolean; readonly labels?: readonly string[] } = {},
 ): void {
   write(folder, {
     "model.onnx": onnxBytes(graphs.classifier),
     "config.json": bertConfig("BertForSequenceClassification", {
-      id2label: { 0: "bad", 1: "fair", 2: "good" },
+      id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
       problem_type: isMultiLabel ? "multi_label_classification" : "single_label_classification",
     }),
   });

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { type JsonCursor, open } from "./json-cursor.js";
 import type { JsonNumber } from "./json-text.js";
 import { wordOf } from "./json-text.js";
@@ -5,8 +6,8 @@ import { wordOf } from "./json-text.js";
 /** How a part of a body is read, and how OpenAPI describes it. */
 export interface Shape<T> {
   read(cursor: JsonCursor): T;
-  /** JSON Schema. */
-  readonly schema: object;
+  /** What is read, for the OpenAPI document; it validates nothing. */
+  readonly schema: z.ZodType;
 }
 
 export type ValueOf<S> = S extends Shape<infer T> ? T : never;
@@ -21,7 +22,7 @@ export type Content =
 
 export const string: Shape<string> = {
   read: (cursor) => (cursor.isNextString() ? cursor.string() : refuseType(cursor, "a string")),
-  schema: { type: "string" },
+  schema: z.string(),
 };
 
 export const boolean: Shape<boolean> = {
@@ -30,7 +31,7 @@ export const boolean: Shape<boolean> = {
     if (word === undefined || word === "null") return refuseType(cursor, "a boolean");
     return cursor.word(word) === "true";
   },
-  schema: { type: "boolean" },
+  schema: z.boolean(),
 };
 
 /** A whole number from 0 on, written as one: 2.0 is none. */
@@ -42,7 +43,7 @@ export const wholeNumber: Shape<number> = {
     const what = number.isInteger ? "value" : "type";
     throw cursor.data(`invalid ${what}: ${describe(number)}, expected usize`);
   },
-  schema: { type: "integer", minimum: 0 },
+  schema: z.int().min(0),
 };
 
 /** One of some words. */
@@ -56,7 +57,7 @@ export function oneOf<const T extends string>(words: readonly T[]): Shape<T> {
       const expected = words.map((word) => `\`${word}\``).join(", ");
       throw cursor.data(`unknown variant \`${given}\`, expected one of ${expected}`);
     },
-    schema: { enum: words },
+    schema: z.enum(words),
   };
 }
 
@@ -68,7 +69,7 @@ export function list<T>(item: Shape<T>): Shape<readonly T[]> {
       cursor.list(() => items.push(item.read(cursor)));
       return items;
     },
-    schema: { type: "array", items: item.schema },
+    schema: z.array(item.schema),
   };
 }
 
@@ -86,7 +87,7 @@ export function optional<T>(shape: Shape<T>): Optional<T | undefined> {
       cursor.word("null");
       return undefined;
     },
-    schema: { anyOf: [shape.schema, { type: "null" }] },
+    schema: shape.schema.nullish(),
   };
 }
 
@@ -119,21 +120,20 @@ export function struct<F extends Fields>(name: string, fields: F): Shape<StructO
       // Each field has the value that its shape has read; optional ones may be absent.
       return values as StructOf<F>;
     },
-    schema: {
-      type: "object",
-      properties: Object.fromEntries(
-        Object.entries(fields).map(([key, { schema }]) => [key, schema]),
-      ),
-      required,
-    },
+    schema: z.object(schemasOf(fields)).meta({ id: `Tei${name}` }),
   };
+}
+
+function schemasOf(fields: Fields): Record<string, z.ZodType> {
+  const entries = Object.entries(fields);
+  return Object.fromEntries(entries.map(([key, { schema }]) => [key, schema]));
 }
 
 /** Whatever one of several forms can make of a value. */
 export function untagged<T>(
   name: string,
   accept: (content: Content) => T | undefined,
-  schema: object,
+  schema: z.ZodType,
 ): Shape<T> {
   return {
     read(cursor) {

@@ -8,8 +8,9 @@ import type { Shape } from "./json-shapes.js";
 /** As the media type of a body: any kind of JSON. */
 export const jsonType: RegExp = /^application\/([\w.-]+\+)?json(\s*;|$)/i;
 
-/** Lets the routes of a scope read their bodies themselves, by `readJson`. */
+/** Lets the routes of a scope read their bodies themselves, by `readJson`; schemas of bodies are for the document only. */
 export function keepJsonBytes(scope: FastifyInstance): void {
+  scope.setValidatorCompiler(() => (value) => ({ value }));
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(jsonType, { parseAs: "buffer" }, (_request, body, done) => {
     done(null, body);

@@ -1,75 +1,94 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { MeshError } from "../../../lib/errors.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
-import { toJsonArrays } from "../http/json-vectors.js";
+import { bytesOf, keepJsonBytes, readJson } from "../http/read-json.js";
 import type { ModelDirectory } from "../model-directory.js";
 import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Operations } from "../operations/operations.js";
-import { unsaid } from "../operations/order.js";
-import { embedAnswer, infoAnswer, teiError } from "./answers.js";
-import { embedBody } from "./bodies.js";
+import { type Action, type Caller, createActions } from "./actions.js";
+import * as answers from "./answers.js";
+import { vertexBody } from "./bodies.js";
+import { computeHeaders } from "./compute-headers.js";
+import { createDefaultAction } from "./default-action.js";
+import { describedRoutes } from "./described-routes.js";
+import { createInfo } from "./info.js";
+import { createVertex } from "./vertex.js";
 
-/** Routes in the shape of text-embeddings-inference. */
-export function addTeiRoutes(
-  app: FastifyInstance,
-  config: Pick<GatewayConfig, "nativeInputsMax">,
-  deps: {
-    readonly operations: Operations;
-    readonly directory: ModelDirectory;
-    readonly admission: Admission;
-    readonly version: string;
-  },
-): void {
-  const { directory } = deps;
-  void app.register(async (plain) => {
-    const scope = describeProtocol(plain, tei);
-
-    // Hugging Face's InferenceClient posts to `/` when it is given the address of a server.
-    for (const path of ["/embed", "/"]) {
-      scope.post(
-        path,
-        {
-          ...refuseEarly(deps.admission),
-          schema: { summary: "Vectors of texts", body: embedBody, response: { 200: embedAnswer } },
-        },
-        async (request, reply) => {
-          const { inputs, truncate, normalize = true, dimensions, prompt_name } = request.body;
-          const order = {
-            ...unsaid,
-            ...{ inputs, inputsMax: config.nativeInputsMax, isAdmittedWhole: true },
-            ...{ truncate, normalize, dimensions, promptName: prompt_name },
-            priority: priorityOf(request),
-          };
-          const { vectors } = await deps.operations.embed(order, contextOf(request));
-          return reply.type("application/json").send(toJsonArrays(vectors));
-        },
-      );
-    }
-
-    scope.get("/info", { schema: infoSchema }, async () => {
-      const model = await directory.resolve("", "");
-      return {
-        model_id: model.name,
-        model_sha: null,
-        model_dtype: model.dtype,
-        served_model_name: model.name,
-        model_type: { embedding: { pooling: model.pooling } },
-        max_concurrent_requests: model.queueMax,
-        max_input_length: model.tokensMax,
-        max_batch_tokens: model.batchTokensMax,
-        max_batch_requests: null,
-        max_client_batch_size: config.nativeInputsMax,
-        version: deps.version,
-      };
-    });
-  });
+export interface TeiDeps {
+  readonly operations: Operations;
+  readonly directory: ModelDirectory;
+  readonly admission: Admission;
+  readonly version: string;
 }
 
-const infoSchema = { summary: "What the server serves", response: { 200: infoAnswer } };
+/** Routes of text-embeddings-inference 1.9.3: paths, bodies, answers, headers and words of refusal. */
+export function addTeiRoutes(
+  app: FastifyInstance,
+  config: Pick<GatewayConfig, "nativeInputsMax" | "inputsMax" | "admittedInputsMax" | "truncate">,
+  deps: TeiDeps,
+): void {
+  const { directory } = deps;
+  const actions = createActions(config, deps.operations);
+  const early = refuseEarly(deps.admission);
+  // A scope of its own: bodies stay bytes until their route reads them.
+  void app.register(async (plain) => {
+    keepJsonBytes(plain);
+    refuseOtherSpellings(plain);
+    const scope = describeProtocol(plain, tei);
+    for (const { path, action, body, summary, answer } of describedRoutes) {
+      const schema = { summary, body: body.schema, response: { 200: answer } };
+      scope.post(path, { ...early, schema }, run(actions[action]));
+    }
+    for (const path of ["/", "/invocations"]) {
+      const options = { ...early, schema: byModelSchema };
+      scope.post(path, options, run(createDefaultAction(actions, directory)));
+    }
+    const options = { ...early, schema: vertexSchema };
+    scope.post("/vertex", options, run(createVertex(config, actions, directory)));
+
+    scope.get("/info", { schema: infoSchema }, createInfo(config, deps));
+    for (const path of ["/", "/ping"]) {
+      scope.get(path, { schema: pingSchema }, (_request, reply) => reply.send());
+    }
+  });
+}
 
 const tei = {
   tag: "text-embeddings-inference",
   description: "The routes of Hugging Face's text-embeddings-inference 1.9.",
-  error: { schema: teiError, statuses: [400, 404, 413, 422, 424, 429, 500, 503, 504] },
+  error: { schema: answers.teiError, statuses: [400, 401, 404, 413, 422, 424, 429, 500, 503, 504] },
 };
+
+const byModelSchema = {
+  summary: "What the default model is for: the body and the answer of that route",
+  body: answers.anyJson,
+  response: { 200: answers.anyJson },
+};
+const vertexSchema = {
+  summary: "An answer for each instance, by what the default model is for",
+  body: vertexBody.schema,
+  response: { 200: answers.vertexAnswer },
+};
+const infoSchema = { summary: "What the server serves", response: { 200: answers.infoAnswer } };
+const pingSchema = { summary: "The server lives" };
+
+function run(action: Action) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const bytes = bytesOf(request);
+    const caller: Caller = { context: contextOf(request), priority: priorityOf(request) };
+    const { json, usage } = await action((shape) => readJson(shape, bytes), caller);
+    if (usage !== undefined) void reply.headers(Object.fromEntries(computeHeaders(usage)));
+    return reply.type("application/json").send(json);
+  };
+}
+
+/** A path with a slash at its end, or with letters encoded, is another path there. */
+function refuseOtherSpellings(scope: FastifyInstance): void {
+  scope.addHook("onRequest", (request, _reply, done) => {
+    const [path = ""] = request.url.split("?");
+    if (path === request.routeOptions.url) done();
+    else done(new MeshError("not_found", `no route ${path}`));
+  });
+}

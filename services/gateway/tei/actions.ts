@@ -1,0 +1,191 @@
+import { OffsetUnit } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { MeshError } from "../../../lib/errors.js";
+import type { CallContext } from "../../../lib/rpc/call.js";
+import type { GatewayConfig } from "../config.js";
+import { shortFloat } from "../http/json-floats.js";
+import type { Shape } from "../http/json-shapes.js";
+import { JsonWriter, toJsonArrays } from "../http/json-vectors.js";
+import type { EmbeddedTokens } from "../operations/embed-tokens.js";
+import type { Operations } from "../operations/operations.js";
+import { unsaid, type WorkOrder } from "../operations/order.js";
+import type { Usage } from "../operations/work.js";
+import {
+  decodeBody,
+  embedAllBody,
+  embedBody,
+  embedSparseBody,
+  readTruncation,
+  rerankBody,
+  similarityBody,
+  tokenizeBody,
+} from "./bodies.js";
+import { createPredict } from "./predict.js";
+import { toSimpleTokens } from "./simple-tokens.js";
+
+/** Who asks, and how urgently. */
+export interface Caller {
+  readonly context: CallContext;
+  readonly priority: WorkOrder["priority"];
+}
+
+/** What a route answers: JSON, and what it cost where that is told. */
+export interface Written {
+  readonly json: Buffer;
+  readonly usage?: Usage;
+}
+
+/** Gives the body in a shape; it throws when it has another. */
+export type ReadBody = <T>(shape: Shape<T>) => T;
+
+/** What one route does with a body, wherever the body stands. */
+export type Action = (read: ReadBody, caller: Caller) => Promise<Written>;
+
+export type ActionName =
+  | "embed"
+  | "embedAll"
+  | "embedSparse"
+  | "predict"
+  | "rerank"
+  | "similarity"
+  | "tokenize"
+  | "decode";
+
+/** The routes of text-embeddings-inference as adapters over the operations: parse, call, format. */
+export function createActions(
+  config: Pick<GatewayConfig, "nativeInputsMax">,
+  operations: Operations,
+): Readonly<Record<ActionName, Action>> {
+  const inputsMax = config.nativeInputsMax;
+  const predict = createPredict(operations, inputsMax);
+  const usual = ({ priority }: Caller) => ({
+    ...unsaid,
+    ...{ inputsMax, priority, isAdmittedWhole: true },
+  });
+
+  return {
+    ...createEmbeddings(operations, usual),
+    predict,
+
+    async rerank(read, caller) {
+      const { query, texts, return_text: isTextWanted, ...body } = read(rerankBody);
+      const { ranks, ...usage } = await operations.rerank(
+        {
+          ...usual(caller),
+          ...readTruncation(body),
+          ...{ query, texts, isRaw: body.raw_scores ?? false },
+        },
+        caller.context,
+      );
+      const answer = ranks.map(({ index, score }) => ({
+        index,
+        ...(isTextWanted && { text: texts[index] }),
+        score: shortFloat(score),
+      }));
+      return { json: toJson(answer), usage };
+    },
+
+    async similarity(read, caller) {
+      const { inputs, parameters } = read(similarityBody);
+      const { source_sentence: source, sentences } = inputs;
+      if (sentences.length === 0) {
+        throw new MeshError("empty", "`inputs.sentences` cannot be empty");
+      }
+      const { cosines, ...usage } = await operations.compare(
+        {
+          ...usual(caller),
+          ...(parameters !== undefined && readTruncation(parameters)),
+          promptName: parameters?.prompt_name,
+          inputs: [source, ...sentences],
+        },
+        caller.context,
+      );
+      return { json: toJson(cosines.map(shortFloat)), usage };
+    },
+
+    async tokenize(read, { context }) {
+      const body = read(tokenizeBody);
+      if (body.inputs.length === 0) throw new MeshError("empty", "`inputs` cannot be empty");
+      const { encodings } = await operations.tokenize(
+        {
+          ...{ model: "", version: "", texts: body.inputs, textsMax: inputsMax },
+          isSpecialAdded: body.add_special_tokens ?? true,
+          promptName: body.prompt_name,
+          unit: OffsetUnit.BYTES,
+        },
+        context,
+      );
+      return { json: toJson(encodings.map(toSimpleTokens)) };
+    },
+
+    async decode(read, { context }) {
+      const { ids, skip_special_tokens: isSpecialSkipped = true } = read(decodeBody);
+      const order = { model: "", version: "", sequences: ids, sequencesMax: inputsMax };
+      const texts = await operations.decode({ ...order, isSpecialSkipped }, context);
+      return { json: toJson(texts) };
+    },
+  };
+}
+
+function createEmbeddings(
+  operations: Operations,
+  usual: (caller: Caller) => Omit<WorkOrder, "inputs">,
+): Readonly<Record<"embed" | "embedAll" | "embedSparse", Action>> {
+  return {
+    async embed(read, caller) {
+      const { inputs, normalize = true, dimensions, ...body } = read(embedBody);
+      const { vectors, ...usage } = await operations.embed(
+        {
+          ...usual(caller),
+          ...readTruncation(body),
+          ...{ inputs, normalize, dimensions, promptName: body.prompt_name },
+        },
+        caller.context,
+      );
+      return { json: toJsonArrays(vectors), usage };
+    },
+
+    async embedAll(read, caller) {
+      const { inputs, prompt_name: promptName, ...body } = read(embedAllBody);
+      const order = { ...usual(caller), ...readTruncation(body), inputs, promptName };
+      const embedded = await operations.embedTokens(order, caller.context);
+      return { json: toTokenArrays(embedded), usage: embedded };
+    },
+
+    async embedSparse(read, caller) {
+      const { inputs, prompt_name: promptName, ...body } = read(embedSparseBody);
+      const order = { ...usual(caller), ...readTruncation(body), inputs, promptName };
+      const { vectors, ...usage } = await operations.embedSparse(order, caller.context);
+      const values = vectors.map(({ ids, weights }) =>
+        ids.map((index, at) => ({ index, value: shortFloat(weights[at] ?? 0) })),
+      );
+      return { json: toJson(values), usage };
+    },
+  };
+}
+
+function toJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** For each input a list of the vectors of its tokens. */
+function toTokenArrays({ vectors, dimensions }: EmbeddedTokens): Buffer {
+  const inputs = vectors.map((tokens) =>
+    Array.from({ length: tokens.length / dimensions }, (_, row) =>
+      tokens.subarray(row * dimensions, (row + 1) * dimensions),
+    ),
+  );
+  const rows = inputs.reduce((sum, input) => sum + input.length, 0);
+  // Two brackets and a comma around each input and each row.
+  const writer = new JsonWriter(vectors, 3 * (rows + inputs.length) + 2);
+  writer.text("[");
+  for (const [place, input] of inputs.entries()) {
+    writer.text(place > 0 ? ",[" : "[");
+    for (const [row, vector] of input.entries()) {
+      if (row > 0) writer.text(",");
+      writer.vector(vector);
+    }
+    writer.text("]");
+  }
+  writer.text("]");
+  return writer.done();
+}
