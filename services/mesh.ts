@@ -27,6 +27,7 @@ import { addOipRoutes } from "./gateway/oip/routes.js";
 import { addOpenAiRoutes } from "./gateway/openai/routes.js";
 import { addOpenApiRoutes } from "./gateway/openapi/routes.js";
 import { createOperations } from "./gateway/operations/operations.js";
+import { createTokenizerGateway } from "./gateway/rpc/tokenizer.js";
 import { createGateway } from "./gateway/service.js";
 import { createTeiServices } from "./gateway/tei/grpc/services.js";
 import { addTeiRoutes } from "./gateway/tei/routes.js";
@@ -185,7 +186,11 @@ async function serveGateway(
   });
   const { embed } = operations;
   const models: NamedHealth = async () => modelHealth(await directory.list());
-  const gateway = createGateway(config, { embed, clock });
+  const gateway = createGateway(config, { operations, directory, clock });
+  const tokens = createTokenizerGateway(config, {
+    ...{ directory, limiter, clock },
+    tokenizer: tokenizer.channel,
+  });
   const repository = forward(RepositoryService, inference.channel, () => {
     void directory.refresh().catch(() => undefined);
   });
@@ -195,7 +200,7 @@ async function serveGateway(
     version,
   });
   const tei = createTeiServices(config, { operations, directory, clock, version });
-  const served = [gateway, repository, oip, ...tei];
+  const served = [gateway, tokens, repository, oip, ...tei];
   return await openEdge({
     ...platform,
     host: common.host,

@@ -1,79 +1,157 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type EmbeddingSchema,
-  type EmbedStreamRequest,
+  type ClassifyRequest,
+  type EmbedRequest,
   GatewayService,
-  Priority,
-  VectorEncoding,
 } from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
-import { Priority as Urgency } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { Priority } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../lib/clock.js";
-import { type Binding, bind } from "../../lib/rpc/call.js";
-import { answerEach } from "./answer-each.js";
+import { MeshError } from "../../lib/errors.js";
+import { type Binding, bind, type CallContext, type Handlers } from "../../lib/rpc/call.js";
+import { answerEach, type StreamOptions } from "./answer-each.js";
 import type { GatewayConfig } from "./config.js";
-import type { Embed, Embedded } from "./operations/embed.js";
-import { unsaid } from "./operations/order.js";
+import type { ModelDirectory } from "./model-directory.js";
+import type { Operations } from "./operations/operations.js";
+import { sum, toAnswered, toModel, toVectors } from "./rpc/answers.js";
+import { firstOf, inputOf, inputsOf, orderOf } from "./rpc/requests.js";
+
+type Config = Pick<GatewayConfig, "inputsMax" | "streamWindow">;
+type GatewayHandlers = Handlers<typeof GatewayService>;
 
 /** Connect, gRPC, gRPC-Web -> operations -> answers */
 export function createGateway(
-  config: Pick<GatewayConfig, "inputsMax" | "streamWindow">,
-  deps: { readonly embed: Embed; readonly clock: Clock },
+  config: Config,
+  deps: {
+    readonly operations: Operations;
+    readonly directory: ModelDirectory;
+    readonly clock: Clock;
+  },
 ): Binding {
   const stream = { window: config.streamWindow, clock: deps.clock };
   return bind(GatewayService, {
+    ...embedHandlers(config, deps.operations, stream),
+    ...classifyHandlers(config, deps.operations, stream),
+    ...compareHandlers(config, deps.operations),
+    listModels: async () => ({ models: (await deps.directory.list()).map(toModel) }),
+  });
+}
+
+function embedHandlers(
+  { inputsMax }: Config,
+  operations: Operations,
+  stream: StreamOptions,
+): Pick<GatewayHandlers, "embed" | "embedStream" | "embedTokens" | "embedSparse"> {
+  return {
     async embed(request, context) {
       const order = {
-        ...orderOf(request),
-        inputs: request.inputs,
-        inputsMax: config.inputsMax,
-        priority: priorityOf(request.priority, Urgency.INTERACTIVE),
+        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        ...vectorsOf(request),
+        inputs: inputsOf(request),
       };
-      const embedded = await deps.embed(order, context);
+      const { model, vectors, tokenCounts } = await operations.embed(order, context);
       return {
-        model: embedded.model,
-        embeddings: order.inputs.map((_, row) => toEmbedding(embedded, row, request.encoding)),
-        inputTokens: embedded.tokenCounts.reduce((total, count) => total + count, 0),
+        model,
+        embeddings: vectors.map((vector, row) =>
+          toVectors(vector, tokenCounts[row], request.encoding),
+        ),
+        inputTokens: sum(tokenCounts),
       };
     },
 
     embedStream: (requests, context) =>
       answerEach(requests, context, stream, async (request) => {
         const order = {
-          ...orderOf(request),
-          inputs: [request.input],
-          inputsMax: 1,
-          priority: priorityOf(request.priority, Urgency.BULK),
+          ...orderOf(request, 1, Priority.BULK),
+          ...vectorsOf(request),
+          inputs: [inputOf(request)],
         };
-        const embedded = await deps.embed(order, context);
-        return { case: "embedding" as const, value: toEmbedding(embedded, 0, request.encoding) };
+        const { vectors, tokenCounts } = await operations.embed(order, context);
+        const value = toVectors(vectors[0], tokenCounts[0], request.encoding);
+        return { case: "embedding" as const, value };
       }),
-  });
+
+    async embedTokens(request, context) {
+      const order = {
+        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        inputs: inputsOf(request),
+      };
+      const { vectors, dimensions, ...usage } = await operations.embedTokens(order, context);
+      const tokenVectors = vectors.map((rows, at) =>
+        toVectors(rows, usage.tokenCounts[at], request.encoding),
+      );
+      return { ...toAnswered(usage), dimensions, tokenVectors };
+    },
+
+    async embedSparse(request, context) {
+      const order = {
+        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        inputs: inputsOf(request),
+      };
+      const { vectors, ...usage } = await operations.embedSparse(order, context);
+      const embeddings = vectors.map(({ ids, weights }, row) => ({
+        ...{ ids, weights },
+        inputTokens: usage.tokenCounts[row] ?? 0,
+      }));
+      return { ...toAnswered(usage), embeddings };
+    },
+  };
 }
 
-type Options = Pick<
-  EmbedStreamRequest,
-  "model" | "version" | "truncate" | "normalize" | "dimensions" | "promptName"
->;
-
-function orderOf(request: Options) {
-  const { model, version, truncate, normalize = true, dimensions, promptName } = request;
-  return { ...unsaid, model, version, truncate, normalize, dimensions, promptName } as const;
+function vectorsOf({
+  normalize = true,
+  dimensions,
+}: Pick<EmbedRequest, "normalize" | "dimensions">) {
+  return { normalize, dimensions };
 }
 
-/** The gateway's words for it are those of inference. */
-function priorityOf(priority: Priority, usual: Urgency): Urgency {
-  if (priority === Priority.UNSPECIFIED) return usual;
-  return priority === Priority.BULK ? Urgency.BULK : Urgency.INTERACTIVE;
+function classifyHandlers(
+  { inputsMax }: Config,
+  operations: Operations,
+  stream: StreamOptions,
+): Pick<GatewayHandlers, "classify" | "classifyStream"> {
+  const classify = async (request: ClassifyRequest, context: CallContext, usual: Priority) => {
+    const { raw: isRaw, labelsMax } = request;
+    const order = { ...orderOf(request, inputsMax, usual), inputs: inputsOf(request), isRaw };
+    const { predictions, ...usage } = await operations.classify(order, context);
+    const classifications = predictions.map((scores, row) => ({
+      scores: firstOf(scores, labelsMax, "labels_max").map((scored) => ({ ...scored })),
+      inputTokens: usage.tokenCounts[row] ?? 0,
+    }));
+    return { ...toAnswered(usage), classifications };
+  };
+  return {
+    classify: (request, context) => classify(request, context, Priority.INTERACTIVE),
+
+    classifyStream: (requests, context) =>
+      answerEach(requests, context, stream, async ({ request }) => {
+        if (request === undefined) throw new MeshError("empty", "request is not set");
+        const value = await classify(request, context, Priority.BULK);
+        return { case: "classified" as const, value };
+      }),
+  };
 }
 
-function toEmbedding(
-  { vectors, tokenCounts }: Embedded,
-  row: number,
-  encoding: VectorEncoding,
-): MessageInitShape<typeof EmbeddingSchema> {
-  const vector = vectors[row] ?? new Float32Array();
-  const inputTokens = tokenCounts[row] ?? 0;
-  if (encoding !== VectorEncoding.FLOAT32_LE) return { values: [...vector], inputTokens };
-  const float32Le = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
-  return { float32Le, inputTokens };
+function compareHandlers(
+  { inputsMax }: Config,
+  operations: Operations,
+): Pick<GatewayHandlers, "rerank" | "compare"> {
+  return {
+    async rerank(request, context) {
+      const { query, texts, raw: isRaw, ranksMax } = request;
+      const order = { ...orderOf(request, inputsMax, Priority.INTERACTIVE), query, texts, isRaw };
+      const { ranks, ...usage } = await operations.rerank(order, context);
+      const best = firstOf(ranks, ranksMax, "ranks_max").map((ranked) => ({ ...ranked }));
+      return { ...toAnswered(usage), ranks: best };
+    },
+
+    async compare(request, context) {
+      const { source, texts } = request;
+      if (texts.length === 0) throw new MeshError("empty", "texts is empty");
+      const order = {
+        ...orderOf(request, inputsMax + 1, Priority.INTERACTIVE),
+        inputs: [source, ...texts],
+      };
+      const { cosines, ...usage } = await operations.compare(order, context);
+      return { ...toAnswered(usage), cosines: [...cosines] };
+    },
+  };
 }

@@ -19,7 +19,7 @@ import { createLocalChannel } from "../../../lib/rpc/local-channel.js";
 import { idleTokenizer } from "../../../test/support/idle-tokenizer.js";
 import { Admission } from "../admission.js";
 import { Limiter } from "../limiter.js";
-import { createModelDirectory } from "../model-directory.js";
+import { createModelDirectory, type ModelDirectory } from "../model-directory.js";
 import { VectorCache } from "../vector-cache.js";
 import { createOperations, type Operations } from "./operations.js";
 import { unsaid } from "./order.js";
@@ -126,6 +126,8 @@ export function createFakePath(): {
   readonly peers: FakePeers;
   readonly limiter: Limiter;
   readonly admission: Admission;
+  readonly directory: ModelDirectory;
+  readonly tokenizer: Channel;
   /** Inputs of each request that was shed. */
   readonly shed: readonly number[];
   readonly operations: Operations;
@@ -147,7 +149,7 @@ export function createFakePath(): {
   return {
     peers,
     limiter,
-    admission,
+    ...{ admission, directory, tokenizer },
     shed,
     operations: createOperations({ ...deps, computeMsMax: 5_000 }),
   };

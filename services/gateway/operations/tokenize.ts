@@ -33,7 +33,8 @@ export interface DecodeOrder extends ModelName {
 export type Tokenize = (order: TokenizeOrder, context: CallContext) => Promise<Tokens>;
 export type Decode = (order: DecodeOrder, context: CallContext) => Promise<readonly string[]>;
 
-const readsText: Fitness = {
+/** Whatever reads text has a tokenizer. */
+export const readsText: Fitness = {
   fits: ({ task }) => task !== Task.UNSPECIFIED,
   refusal: "Backend error: Model takes tensors, not text",
 };

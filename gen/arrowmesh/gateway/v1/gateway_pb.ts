@@ -14,10 +14,160 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file arrowmesh/gateway/v1/gateway.proto.
  */
 export const file_arrowmesh_gateway_v1_gateway: GenFile = /*@__PURE__*/
-  fileDesc("CiJhcnJvd21lc2gvZ2F0ZXdheS92MS9nYXRld2F5LnByb3RvEhRhcnJvd21lc2guZ2F0ZXdheS52MSLEAgoMRW1iZWRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBmlucHV0cxgCIAMoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nEg8KB3ZlcnNpb24YByABKAkSGAoLcHJvbXB0X25hbWUYCCABKAlIA4gBARIwCghwcmlvcml0eRgJIAEoDjIeLmFycm93bWVzaC5nYXRld2F5LnYxLlByaW9yaXR5QgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZSJpCg1FbWJlZFJlc3BvbnNlEg0KBW1vZGVsGAEgASgJEjMKCmVtYmVkZGluZ3MYAiADKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmcSFAoMaW5wdXRfdG9rZW5zGAMgASgNIkUKCUVtYmVkZGluZxIOCgZ2YWx1ZXMYASADKAISEgoKZmxvYXQzMl9sZRgCIAEoDBIUCgxpbnB1dF90b2tlbnMYAyABKA0iyQIKEkVtYmVkU3RyZWFtUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVpbnB1dBgCIAEoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nEg8KB3ZlcnNpb24YByABKAkSGAoLcHJvbXB0X25hbWUYCCABKAlIA4gBARIwCghwcmlvcml0eRgJIAEoDjIeLmFycm93bWVzaC5nYXRld2F5LnYxLlByaW9yaXR5QgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZSKJAQoTRW1iZWRTdHJlYW1SZXNwb25zZRINCgVpbmRleBgBIAEoBBI0CgllbWJlZGRpbmcYAiABKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmdIABIjCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Km0KDlZlY3RvckVuY29kaW5nEh8KG1ZFQ1RPUl9FTkNPRElOR19VTlNQRUNJRklFRBAAEhoKFlZFQ1RPUl9FTkNPRElOR19WQUxVRVMQARIeChpWRUNUT1JfRU5DT0RJTkdfRkxPQVQzMl9MRRACKlEKCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQARIRCg1QUklPUklUWV9CVUxLEAIyzwEKDkdhdGV3YXlTZXJ2aWNlElUKBUVtYmVkEiIuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRSZXF1ZXN0GiMuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRSZXNwb25zZSIDkAIBEmYKC0VtYmVkU3RyZWFtEiguYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRTdHJlYW1SZXF1ZXN0GikuYXJyb3dtZXNoLmdhdGV3YXkudjEuRW1iZWRTdHJlYW1SZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_rpc_status]);
+  fileDesc("CiJhcnJvd21lc2gvZ2F0ZXdheS92MS9nYXRld2F5LnByb3RvEhRhcnJvd21lc2guZ2F0ZXdheS52MSJ+CgVJbnB1dBIOCgR0ZXh0GAEgASgJSAASLgoEcGFpchgCIAEoCzIeLmFycm93bWVzaC5nYXRld2F5LnYxLlRleHRQYWlySAASLQoDaWRzGAMgASgLMh4uYXJyb3dtZXNoLmdhdGV3YXkudjEuVG9rZW5JZHNIAEIGCgRraW5kIikKCFRleHRQYWlyEg0KBWZpcnN0GAEgASgJEg4KBnNlY29uZBgCIAEoCSIXCghUb2tlbklkcxILCgNpZHMYASADKA0iggEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoDRISCgpjaGFyYWN0ZXJzGAIgASgNEhAKCHRvdGFsX21zGAMgASgBEhcKD3Rva2VuaXphdGlvbl9tcxgEIAEoARIQCghxdWV1ZV9tcxgFIAEoARISCgpjb21wdXRlX21zGAYgASgBIt4DCgxFbWJlZFJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoGaW5wdXRzGAIgAygJEhUKCHRydW5jYXRlGAMgASgISACIAQESFgoJbm9ybWFsaXplGAQgASgISAGIAQESFwoKZGltZW5zaW9ucxgFIAEoDUgCiAEBEjYKCGVuY29kaW5nGAYgASgOMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuVmVjdG9yRW5jb2RpbmcSDwoHdmVyc2lvbhgHIAEoCRIYCgtwcm9tcHRfbmFtZRgIIAEoCUgDiAEBEjAKCHByaW9yaXR5GAkgASgOMh4uYXJyb3dtZXNoLmdhdGV3YXkudjEuUHJpb3JpdHkSMQoMbWl4ZWRfaW5wdXRzGAogAygLMhsuYXJyb3dtZXNoLmdhdGV3YXkudjEuSW5wdXQSPQoPdHJ1bmNhdGlvbl9zaWRlGAsgASgOMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuVHJ1bmNhdGlvblNpZGUSFwoKdG9rZW5zX21heBgMIAEoDUgEiAEBQgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCJpCg1FbWJlZFJlc3BvbnNlEg0KBW1vZGVsGAEgASgJEjMKCmVtYmVkZGluZ3MYAiADKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmcSFAoMaW5wdXRfdG9rZW5zGAMgASgNIkUKCUVtYmVkZGluZxIOCgZ2YWx1ZXMYASADKAISEgoKZmxvYXQzMl9sZRgCIAEoDBIUCgxpbnB1dF90b2tlbnMYAyABKA0i4gMKEkVtYmVkU3RyZWFtUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgVpbnB1dBgCIAEoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEhYKCW5vcm1hbGl6ZRgEIAEoCEgBiAEBEhcKCmRpbWVuc2lvbnMYBSABKA1IAogBARI2CghlbmNvZGluZxgGIAEoDjIkLmFycm93bWVzaC5nYXRld2F5LnYxLlZlY3RvckVuY29kaW5nEg8KB3ZlcnNpb24YByABKAkSGAoLcHJvbXB0X25hbWUYCCABKAlIA4gBARIwCghwcmlvcml0eRgJIAEoDjIeLmFycm93bWVzaC5nYXRld2F5LnYxLlByaW9yaXR5EjAKC21peGVkX2lucHV0GAogASgLMhsuYXJyb3dtZXNoLmdhdGV3YXkudjEuSW5wdXQSPQoPdHJ1bmNhdGlvbl9zaWRlGAsgASgOMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuVHJ1bmNhdGlvblNpZGUSFwoKdG9rZW5zX21heBgMIAEoDUgEiAEBQgsKCV90cnVuY2F0ZUIMCgpfbm9ybWFsaXplQg0KC19kaW1lbnNpb25zQg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCKJAQoTRW1iZWRTdHJlYW1SZXNwb25zZRINCgVpbmRleBgBIAEoBBI0CgllbWJlZGRpbmcYAiABKAsyHy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZGRpbmdIABIjCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0IpYDChJFbWJlZFRva2Vuc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoGaW5wdXRzGAIgAygJEhUKCHRydW5jYXRlGAMgASgISACIAQESNgoIZW5jb2RpbmcYBiABKA4yJC5hcnJvd21lc2guZ2F0ZXdheS52MS5WZWN0b3JFbmNvZGluZxIPCgd2ZXJzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAGIAQESMAoIcHJpb3JpdHkYCSABKA4yHi5hcnJvd21lc2guZ2F0ZXdheS52MS5Qcmlvcml0eRIxCgxtaXhlZF9pbnB1dHMYCiADKAsyGy5hcnJvd21lc2guZ2F0ZXdheS52MS5JbnB1dBI9Cg90cnVuY2F0aW9uX3NpZGUYCyABKA4yJC5hcnJvd21lc2guZ2F0ZXdheS52MS5UcnVuY2F0aW9uU2lkZRIXCgp0b2tlbnNfbWF4GAwgASgNSAKIAQFCCwoJX3RydW5jYXRlQg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCKwAQoTRW1iZWRUb2tlbnNSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEioKBXVzYWdlGAMgASgLMhsuYXJyb3dtZXNoLmdhdGV3YXkudjEuVXNhZ2USEgoKZGltZW5zaW9ucxgEIAEoDRI5Cg10b2tlbl92ZWN0b3JzGAUgAygLMiIuYXJyb3dtZXNoLmdhdGV3YXkudjEuVG9rZW5WZWN0b3JzIkgKDFRva2VuVmVjdG9ycxIOCgZ2YWx1ZXMYASADKAISEgoKZmxvYXQzMl9sZRgCIAEoDBIUCgxpbnB1dF90b2tlbnMYAyABKA0i3gIKEkVtYmVkU3BhcnNlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIOCgZpbnB1dHMYAiADKAkSFQoIdHJ1bmNhdGUYAyABKAhIAIgBARIPCgd2ZXJzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAGIAQESMAoIcHJpb3JpdHkYCSABKA4yHi5hcnJvd21lc2guZ2F0ZXdheS52MS5Qcmlvcml0eRIxCgxtaXhlZF9pbnB1dHMYCiADKAsyGy5hcnJvd21lc2guZ2F0ZXdheS52MS5JbnB1dBI9Cg90cnVuY2F0aW9uX3NpZGUYCyABKA4yJC5hcnJvd21lc2guZ2F0ZXdheS52MS5UcnVuY2F0aW9uU2lkZRIXCgp0b2tlbnNfbWF4GAwgASgNSAKIAQFCCwoJX3RydW5jYXRlQg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCKcAQoTRW1iZWRTcGFyc2VSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEioKBXVzYWdlGAMgASgLMhsuYXJyb3dtZXNoLmdhdGV3YXkudjEuVXNhZ2USOQoKZW1iZWRkaW5ncxgEIAMoCzIlLmFycm93bWVzaC5nYXRld2F5LnYxLlNwYXJzZUVtYmVkZGluZyJFCg9TcGFyc2VFbWJlZGRpbmcSCwoDaWRzGAEgAygNEg8KB3dlaWdodHMYAiADKAISFAoMaW5wdXRfdG9rZW5zGAMgASgNIpADCg9DbGFzc2lmeVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoGaW5wdXRzGAIgAygJEhUKCHRydW5jYXRlGAMgASgISACIAQESCwoDcmF3GAQgASgIEhcKCmxhYmVsc19tYXgYBSABKA1IAYgBARIPCgd2ZXJzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAKIAQESMAoIcHJpb3JpdHkYCSABKA4yHi5hcnJvd21lc2guZ2F0ZXdheS52MS5Qcmlvcml0eRIxCgxtaXhlZF9pbnB1dHMYCiADKAsyGy5hcnJvd21lc2guZ2F0ZXdheS52MS5JbnB1dBI9Cg90cnVuY2F0aW9uX3NpZGUYCyABKA4yJC5hcnJvd21lc2guZ2F0ZXdheS52MS5UcnVuY2F0aW9uU2lkZRIXCgp0b2tlbnNfbWF4GAwgASgNSAOIAQFCCwoJX3RydW5jYXRlQg0KC19sYWJlbHNfbWF4Qg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCKdAQoQQ2xhc3NpZnlSZXNwb25zZRINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEioKBXVzYWdlGAMgASgLMhsuYXJyb3dtZXNoLmdhdGV3YXkudjEuVXNhZ2USPQoPY2xhc3NpZmljYXRpb25zGAQgAygLMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuQ2xhc3NpZmljYXRpb24iWAoOQ2xhc3NpZmljYXRpb24SMAoGc2NvcmVzGAEgAygLMiAuYXJyb3dtZXNoLmdhdGV3YXkudjEuTGFiZWxTY29yZRIUCgxpbnB1dF90b2tlbnMYAiABKA0iKgoKTGFiZWxTY29yZRINCgVsYWJlbBgBIAEoCRINCgVzY29yZRgCIAEoAiJPChVDbGFzc2lmeVN0cmVhbVJlcXVlc3QSNgoHcmVxdWVzdBgBIAEoCzIlLmFycm93bWVzaC5nYXRld2F5LnYxLkNsYXNzaWZ5UmVxdWVzdCKUAQoWQ2xhc3NpZnlTdHJlYW1SZXNwb25zZRINCgVpbmRleBgBIAEoBBI8CgpjbGFzc2lmaWVkGAIgASgLMiYuYXJyb3dtZXNoLmdhdGV3YXkudjEuQ2xhc3NpZnlSZXNwb25zZUgAEiMKBWVycm9yGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQi5wIKDVJlcmFua1JlcXVlc3QSDQoFbW9kZWwYASABKAkSDQoFdGV4dHMYAiADKAkSFQoIdHJ1bmNhdGUYAyABKAhIAIgBARINCgVxdWVyeRgEIAEoCRILCgNyYXcYBSABKAgSFgoJcmFua3NfbWF4GAYgASgNSAGIAQESDwoHdmVyc2lvbhgHIAEoCRIYCgtwcm9tcHRfbmFtZRgIIAEoCUgCiAEBEjAKCHByaW9yaXR5GAkgASgOMh4uYXJyb3dtZXNoLmdhdGV3YXkudjEuUHJpb3JpdHkSPQoPdHJ1bmNhdGlvbl9zaWRlGAsgASgOMiQuYXJyb3dtZXNoLmdhdGV3YXkudjEuVHJ1bmNhdGlvblNpZGUSFwoKdG9rZW5zX21heBgMIAEoDUgDiAEBQgsKCV90cnVuY2F0ZUIMCgpfcmFua3NfbWF4Qg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCKHAQoOUmVyYW5rUmVzcG9uc2USDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIqCgV1c2FnZRgDIAEoCzIbLmFycm93bWVzaC5nYXRld2F5LnYxLlVzYWdlEikKBXJhbmtzGAQgAygLMhouYXJyb3dtZXNoLmdhdGV3YXkudjEuUmFuayIkCgRSYW5rEg0KBWluZGV4GAEgASgNEg0KBXNjb3JlGAIgASgCIrYCCg5Db21wYXJlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRINCgV0ZXh0cxgCIAMoCRIVCgh0cnVuY2F0ZRgDIAEoCEgAiAEBEg4KBnNvdXJjZRgEIAEoCRIPCgd2ZXJzaW9uGAcgASgJEhgKC3Byb21wdF9uYW1lGAggASgJSAGIAQESMAoIcHJpb3JpdHkYCSABKA4yHi5hcnJvd21lc2guZ2F0ZXdheS52MS5Qcmlvcml0eRI9Cg90cnVuY2F0aW9uX3NpZGUYCyABKA4yJC5hcnJvd21lc2guZ2F0ZXdheS52MS5UcnVuY2F0aW9uU2lkZRIXCgp0b2tlbnNfbWF4GAwgASgNSAKIAQFCCwoJX3RydW5jYXRlQg4KDF9wcm9tcHRfbmFtZUINCgtfdG9rZW5zX21heCJuCg9Db21wYXJlUmVzcG9uc2USDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIqCgV1c2FnZRgDIAEoCzIbLmFycm93bWVzaC5nYXRld2F5LnYxLlVzYWdlEg8KB2Nvc2luZXMYBCADKAIiEwoRTGlzdE1vZGVsc1JlcXVlc3QiQQoSTGlzdE1vZGVsc1Jlc3BvbnNlEisKBm1vZGVscxgBIAMoCzIbLmFycm93bWVzaC5nYXRld2F5LnYxLk1vZGVsIu4BCgVNb2RlbBIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSFgoOdmVyc2lvbl9sYWJlbHMYAyADKAkSGAoQaXNfZGVmYXVsdF9tb2RlbBgEIAEoCBIoCgR0YXNrGAUgASgOMhouYXJyb3dtZXNoLmdhdGV3YXkudjEuVGFzaxISCgpkaW1lbnNpb25zGAYgASgNEhIKCnRva2Vuc19tYXgYByABKA0SDwoHcG9vbGluZxgIIAEoCRINCgVkdHlwZRgJIAEoCRIOCgZsYWJlbHMYCiADKAkSEgoKaXNfaGVhbHRoeRgLIAEoCCptCg5WZWN0b3JFbmNvZGluZxIfChtWRUNUT1JfRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIaChZWRUNUT1JfRU5DT0RJTkdfVkFMVUVTEAESHgoaVkVDVE9SX0VOQ09ESU5HX0ZMT0FUMzJfTEUQAipRCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFBSSU9SSVRZX0lOVEVSQUNUSVZFEAESEQoNUFJJT1JJVFlfQlVMSxACKmYKDlRydW5jYXRpb25TaWRlEh8KG1RSVU5DQVRJT05fU0lERV9VTlNQRUNJRklFRBAAEhkKFVRSVU5DQVRJT05fU0lERV9SSUdIVBABEhgKFFRSVU5DQVRJT05fU0lERV9MRUZUEAIqeAoEVGFzaxIUChBUQVNLX1VOU1BFQ0lGSUVEEAASEgoOVEFTS19FTUJFRERJTkcQARIXChNUQVNLX0NMQVNTSUZJQ0FUSU9OEAISEgoOVEFTS19SRVJBTktJTkcQAxIZChVUQVNLX1NQQVJTRV9FTUJFRERJTkcQBDKPBwoOR2F0ZXdheVNlcnZpY2USVQoFRW1iZWQSIi5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFJlcXVlc3QaIy5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFJlc3BvbnNlIgOQAgESZgoLRW1iZWRTdHJlYW0SKC5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFN0cmVhbVJlcXVlc3QaKS5hcnJvd21lc2guZ2F0ZXdheS52MS5FbWJlZFN0cmVhbVJlc3BvbnNlKAEwARJnCgtFbWJlZFRva2VucxIoLmFycm93bWVzaC5nYXRld2F5LnYxLkVtYmVkVG9rZW5zUmVxdWVzdBopLmFycm93bWVzaC5nYXRld2F5LnYxLkVtYmVkVG9rZW5zUmVzcG9uc2UiA5ACARJnCgtFbWJlZFNwYXJzZRIoLmFycm93bWVzaC5nYXRld2F5LnYxLkVtYmVkU3BhcnNlUmVxdWVzdBopLmFycm93bWVzaC5nYXRld2F5LnYxLkVtYmVkU3BhcnNlUmVzcG9uc2UiA5ACARJeCghDbGFzc2lmeRIlLmFycm93bWVzaC5nYXRld2F5LnYxLkNsYXNzaWZ5UmVxdWVzdBomLmFycm93bWVzaC5nYXRld2F5LnYxLkNsYXNzaWZ5UmVzcG9uc2UiA5ACARJvCg5DbGFzc2lmeVN0cmVhbRIrLmFycm93bWVzaC5nYXRld2F5LnYxLkNsYXNzaWZ5U3RyZWFtUmVxdWVzdBosLmFycm93bWVzaC5nYXRld2F5LnYxLkNsYXNzaWZ5U3RyZWFtUmVzcG9uc2UoATABElgKBlJlcmFuaxIjLmFycm93bWVzaC5nYXRld2F5LnYxLlJlcmFua1JlcXVlc3QaJC5hcnJvd21lc2guZ2F0ZXdheS52MS5SZXJhbmtSZXNwb25zZSIDkAIBElsKB0NvbXBhcmUSJC5hcnJvd21lc2guZ2F0ZXdheS52MS5Db21wYXJlUmVxdWVzdBolLmFycm93bWVzaC5nYXRld2F5LnYxLkNvbXBhcmVSZXNwb25zZSIDkAIBEmQKCkxpc3RNb2RlbHMSJy5hcnJvd21lc2guZ2F0ZXdheS52MS5MaXN0TW9kZWxzUmVxdWVzdBooLmFycm93bWVzaC5nYXRld2F5LnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_rpc_status]);
 
 /**
- * EmbedRequest asks for the embeddings of some texts.
+ * Input is what one row of an answer is made of.
+ *
+ * @generated from message arrowmesh.gateway.v1.Input
+ */
+export type Input = Message<"arrowmesh.gateway.v1.Input"> & {
+  /**
+   * What it is given as.
+   *
+   * @generated from oneof arrowmesh.gateway.v1.Input.kind
+   */
+  kind: {
+    /**
+     * One text, not empty.
+     *
+     * @generated from field: string text = 1;
+     */
+    value: string;
+    case: "text";
+  } | {
+    /**
+     * Two texts that are read together.
+     *
+     * @generated from field: arrowmesh.gateway.v1.TextPair pair = 2;
+     */
+    value: TextPair;
+    case: "pair";
+  } | {
+    /**
+     * Token ids in place of a text.
+     *
+     * @generated from field: arrowmesh.gateway.v1.TokenIds ids = 3;
+     */
+    value: TokenIds;
+    case: "ids";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.Input.
+ * Use `create(InputSchema)` to create a new message.
+ */
+export const InputSchema: GenMessage<Input> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 0);
+
+/**
+ * TextPair is two texts that are read together, as classifiers and cross-encoders want them.
+ *
+ * @generated from message arrowmesh.gateway.v1.TextPair
+ */
+export type TextPair = Message<"arrowmesh.gateway.v1.TextPair"> & {
+  /**
+   * The first text, such as a query or a premise.
+   *
+   * @generated from field: string first = 1;
+   */
+  first: string;
+
+  /**
+   * The second text, such as a document or a hypothesis.
+   *
+   * @generated from field: string second = 2;
+   */
+  second: string;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.TextPair.
+ * Use `create(TextPairSchema)` to create a new message.
+ */
+export const TextPairSchema: GenMessage<TextPair> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 1);
+
+/**
+ * TokenIds is the ids of one text, as the model's tokenizer gives them.
+ *
+ * @generated from message arrowmesh.gateway.v1.TokenIds
+ */
+export type TokenIds = Message<"arrowmesh.gateway.v1.TokenIds"> & {
+  /**
+   * Shape [tokens], special tokens included, at least one.
+   *
+   * @generated from field: repeated uint32 ids = 1;
+   */
+  ids: number[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.TokenIds.
+ * Use `create(TokenIdsSchema)` to create a new message.
+ */
+export const TokenIdsSchema: GenMessage<TokenIds> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 2);
+
+/**
+ * Usage is what an answer cost.
+ *
+ * @generated from message arrowmesh.gateway.v1.Usage
+ */
+export type Usage = Message<"arrowmesh.gateway.v1.Usage"> & {
+  /**
+   * Tokens the model read for this request, special tokens included, padding not.
+   *
+   * @generated from field: uint32 input_tokens = 1;
+   */
+  inputTokens: number;
+
+  /**
+   * Unicode characters of all inputs; of token ids, their number.
+   *
+   * @generated from field: uint32 characters = 2;
+   */
+  characters: number;
+
+  /**
+   * Milliseconds from the request to its answer, within the mesh.
+   *
+   * @generated from field: double total_ms = 3;
+   */
+  totalMs: number;
+
+  /**
+   * Milliseconds of tokenization.
+   *
+   * @generated from field: double tokenization_ms = 4;
+   */
+  tokenizationMs: number;
+
+  /**
+   * Milliseconds of waiting for a batch; 0 for what was remembered.
+   *
+   * @generated from field: double queue_ms = 5;
+   */
+  queueMs: number;
+
+  /**
+   * Milliseconds of the model's run.
+   *
+   * @generated from field: double compute_ms = 6;
+   */
+  computeMs: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 3);
+
+/**
+ * EmbedRequest asks for the embeddings of some inputs. Either inputs or mixed_inputs is filled.
  *
  * @generated from message arrowmesh.gateway.v1.EmbedRequest
  */
@@ -30,7 +180,7 @@ export type EmbedRequest = Message<"arrowmesh.gateway.v1.EmbedRequest"> & {
   model: string;
 
   /**
-   * Texts, 1..2048, none of them empty.
+   * Texts, at most 2048 (INPUTS_MAX), none of them empty.
    *
    * @generated from field: repeated string inputs = 2;
    */
@@ -84,6 +234,27 @@ export type EmbedRequest = Message<"arrowmesh.gateway.v1.EmbedRequest"> & {
    * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
    */
   priority: Priority;
+
+  /**
+   * Inputs of any kind, as many as inputs may have.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Input mixed_inputs = 10;
+   */
+  mixedInputs: Input[];
+
+  /**
+   * Which end of an input over the token limit is cut off.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * A token limit below the model's, special tokens included, at least 1. Absent: the model's limit.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
 };
 
 /**
@@ -91,7 +262,7 @@ export type EmbedRequest = Message<"arrowmesh.gateway.v1.EmbedRequest"> & {
  * Use `create(EmbedRequestSchema)` to create a new message.
  */
 export const EmbedRequestSchema: GenMessage<EmbedRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_gateway_v1_gateway, 0);
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 4);
 
 /**
  * EmbedResponse holds one embedding for each input.
@@ -126,7 +297,7 @@ export type EmbedResponse = Message<"arrowmesh.gateway.v1.EmbedResponse"> & {
  * Use `create(EmbedResponseSchema)` to create a new message.
  */
 export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_gateway_v1_gateway, 1);
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 5);
 
 /**
  * Embedding is one vector. Exactly one of values and float32_le is set.
@@ -161,10 +332,10 @@ export type Embedding = Message<"arrowmesh.gateway.v1.Embedding"> & {
  * Use `create(EmbeddingSchema)` to create a new message.
  */
 export const EmbeddingSchema: GenMessage<Embedding> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_gateway_v1_gateway, 2);
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 6);
 
 /**
- * EmbedStreamRequest is one text of a stream.
+ * EmbedStreamRequest is one input of a stream. Either input or mixed_input is set.
  *
  * @generated from message arrowmesh.gateway.v1.EmbedStreamRequest
  */
@@ -231,6 +402,27 @@ export type EmbedStreamRequest = Message<"arrowmesh.gateway.v1.EmbedStreamReques
    * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
    */
   priority: Priority;
+
+  /**
+   * An input of any kind.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Input mixed_input = 10;
+   */
+  mixedInput?: Input | undefined;
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
 };
 
 /**
@@ -238,7 +430,7 @@ export type EmbedStreamRequest = Message<"arrowmesh.gateway.v1.EmbedStreamReques
  * Use `create(EmbedStreamRequestSchema)` to create a new message.
  */
 export const EmbedStreamRequestSchema: GenMessage<EmbedStreamRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_gateway_v1_gateway, 3);
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 7);
 
 /**
  * EmbedStreamResponse answers one EmbedStreamRequest.
@@ -282,7 +474,990 @@ export type EmbedStreamResponse = Message<"arrowmesh.gateway.v1.EmbedStreamRespo
  * Use `create(EmbedStreamResponseSchema)` to create a new message.
  */
 export const EmbedStreamResponseSchema: GenMessage<EmbedStreamResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_gateway_v1_gateway, 4);
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 8);
+
+/**
+ * EmbedTokensRequest asks for the vectors of the tokens of some inputs. Either inputs or mixed_inputs is filled.
+ *
+ * @generated from message arrowmesh.gateway.v1.EmbedTokensRequest
+ */
+export type EmbedTokensRequest = Message<"arrowmesh.gateway.v1.EmbedTokensRequest"> & {
+  /**
+   * Id of the model; empty means the best for this.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * As EmbedRequest.inputs.
+   *
+   * @generated from field: repeated string inputs = 2;
+   */
+  inputs: string[];
+
+  /**
+   * As EmbedRequest.truncate.
+   *
+   * @generated from field: optional bool truncate = 3;
+   */
+  truncate?: boolean | undefined;
+
+  /**
+   * How vectors are written. Unspecified: as values.
+   *
+   * @generated from field: arrowmesh.gateway.v1.VectorEncoding encoding = 6;
+   */
+  encoding: VectorEncoding;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
+
+  /**
+   * As EmbedRequest.mixed_inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Input mixed_inputs = 10;
+   */
+  mixedInputs: Input[];
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.EmbedTokensRequest.
+ * Use `create(EmbedTokensRequestSchema)` to create a new message.
+ */
+export const EmbedTokensRequestSchema: GenMessage<EmbedTokensRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 9);
+
+/**
+ * EmbedTokensResponse holds the vectors of the tokens of each input.
+ *
+ * @generated from message arrowmesh.gateway.v1.EmbedTokensResponse
+ */
+export type EmbedTokensResponse = Message<"arrowmesh.gateway.v1.EmbedTokensResponse"> & {
+  /**
+   * Id of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * Length of one vector.
+   *
+   * @generated from field: uint32 dimensions = 4;
+   */
+  dimensions: number;
+
+  /**
+   * In the order of the inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.TokenVectors token_vectors = 5;
+   */
+  tokenVectors: TokenVectors[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.EmbedTokensResponse.
+ * Use `create(EmbedTokensResponseSchema)` to create a new message.
+ */
+export const EmbedTokensResponseSchema: GenMessage<EmbedTokensResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 10);
+
+/**
+ * TokenVectors is the vectors of one input's tokens. Exactly one of values and float32_le is set.
+ *
+ * @generated from message arrowmesh.gateway.v1.TokenVectors
+ */
+export type TokenVectors = Message<"arrowmesh.gateway.v1.TokenVectors"> & {
+  /**
+   * Shape [tokens, dimensions], row-major.
+   *
+   * @generated from field: repeated float values = 1;
+   */
+  values: number[];
+
+  /**
+   * The same numbers as little-endian float32, 4 * tokens * dimensions bytes.
+   *
+   * @generated from field: bytes float32_le = 2;
+   */
+  float32Le: Uint8Array;
+
+  /**
+   * Tokens of this input, special tokens included.
+   *
+   * @generated from field: uint32 input_tokens = 3;
+   */
+  inputTokens: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.TokenVectors.
+ * Use `create(TokenVectorsSchema)` to create a new message.
+ */
+export const TokenVectorsSchema: GenMessage<TokenVectors> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 11);
+
+/**
+ * EmbedSparseRequest asks for the sparse vectors of some inputs. Either inputs or mixed_inputs is filled.
+ *
+ * @generated from message arrowmesh.gateway.v1.EmbedSparseRequest
+ */
+export type EmbedSparseRequest = Message<"arrowmesh.gateway.v1.EmbedSparseRequest"> & {
+  /**
+   * Id of the model; empty means the best for this.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * As EmbedRequest.inputs.
+   *
+   * @generated from field: repeated string inputs = 2;
+   */
+  inputs: string[];
+
+  /**
+   * As EmbedRequest.truncate.
+   *
+   * @generated from field: optional bool truncate = 3;
+   */
+  truncate?: boolean | undefined;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
+
+  /**
+   * As EmbedRequest.mixed_inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Input mixed_inputs = 10;
+   */
+  mixedInputs: Input[];
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.EmbedSparseRequest.
+ * Use `create(EmbedSparseRequestSchema)` to create a new message.
+ */
+export const EmbedSparseRequestSchema: GenMessage<EmbedSparseRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 12);
+
+/**
+ * EmbedSparseResponse holds one sparse vector for each input.
+ *
+ * @generated from message arrowmesh.gateway.v1.EmbedSparseResponse
+ */
+export type EmbedSparseResponse = Message<"arrowmesh.gateway.v1.EmbedSparseResponse"> & {
+  /**
+   * Id of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * In the order of the inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.SparseEmbedding embeddings = 4;
+   */
+  embeddings: SparseEmbedding[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.EmbedSparseResponse.
+ * Use `create(EmbedSparseResponseSchema)` to create a new message.
+ */
+export const EmbedSparseResponseSchema: GenMessage<EmbedSparseResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 13);
+
+/**
+ * SparseEmbedding is the weights of some ids of the vocabulary; all others have weight 0.
+ *
+ * @generated from message arrowmesh.gateway.v1.SparseEmbedding
+ */
+export type SparseEmbedding = Message<"arrowmesh.gateway.v1.SparseEmbedding"> & {
+  /**
+   * Ids, ascending.
+   *
+   * @generated from field: repeated uint32 ids = 1;
+   */
+  ids: number[];
+
+  /**
+   * The weight of each id, above 0.
+   *
+   * @generated from field: repeated float weights = 2;
+   */
+  weights: number[];
+
+  /**
+   * Tokens of this input, special tokens included.
+   *
+   * @generated from field: uint32 input_tokens = 3;
+   */
+  inputTokens: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.SparseEmbedding.
+ * Use `create(SparseEmbeddingSchema)` to create a new message.
+ */
+export const SparseEmbeddingSchema: GenMessage<SparseEmbedding> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 14);
+
+/**
+ * ClassifyRequest asks for the scores of some inputs. Either inputs or mixed_inputs is filled.
+ *
+ * @generated from message arrowmesh.gateway.v1.ClassifyRequest
+ */
+export type ClassifyRequest = Message<"arrowmesh.gateway.v1.ClassifyRequest"> & {
+  /**
+   * Id of the model; empty means the best for this.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * As EmbedRequest.inputs.
+   *
+   * @generated from field: repeated string inputs = 2;
+   */
+  inputs: string[];
+
+  /**
+   * As EmbedRequest.truncate.
+   *
+   * @generated from field: optional bool truncate = 3;
+   */
+  truncate?: boolean | undefined;
+
+  /**
+   * Whether scores are the model's own numbers (logits) instead of probabilities.
+   *
+   * @generated from field: bool raw = 4;
+   */
+  raw: boolean;
+
+  /**
+   * How many labels of each input come back, the highest first. Absent: all.
+   *
+   * @generated from field: optional uint32 labels_max = 5;
+   */
+  labelsMax?: number | undefined;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
+
+  /**
+   * As EmbedRequest.mixed_inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Input mixed_inputs = 10;
+   */
+  mixedInputs: Input[];
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ClassifyRequest.
+ * Use `create(ClassifyRequestSchema)` to create a new message.
+ */
+export const ClassifyRequestSchema: GenMessage<ClassifyRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 15);
+
+/**
+ * ClassifyResponse holds the scores of each input.
+ *
+ * @generated from message arrowmesh.gateway.v1.ClassifyResponse
+ */
+export type ClassifyResponse = Message<"arrowmesh.gateway.v1.ClassifyResponse"> & {
+  /**
+   * Id of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * In the order of the inputs.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Classification classifications = 4;
+   */
+  classifications: Classification[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ClassifyResponse.
+ * Use `create(ClassifyResponseSchema)` to create a new message.
+ */
+export const ClassifyResponseSchema: GenMessage<ClassifyResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 16);
+
+/**
+ * Classification is the scores of one input, highest first.
+ *
+ * @generated from message arrowmesh.gateway.v1.Classification
+ */
+export type Classification = Message<"arrowmesh.gateway.v1.Classification"> & {
+  /**
+   * One for each label.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.LabelScore scores = 1;
+   */
+  scores: LabelScore[];
+
+  /**
+   * Tokens of this input, special tokens included.
+   *
+   * @generated from field: uint32 input_tokens = 2;
+   */
+  inputTokens: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.Classification.
+ * Use `create(ClassificationSchema)` to create a new message.
+ */
+export const ClassificationSchema: GenMessage<Classification> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 17);
+
+/**
+ * LabelScore is the score of one label.
+ *
+ * @generated from message arrowmesh.gateway.v1.LabelScore
+ */
+export type LabelScore = Message<"arrowmesh.gateway.v1.LabelScore"> & {
+  /**
+   * The label.
+   *
+   * @generated from field: string label = 1;
+   */
+  label: string;
+
+  /**
+   * A probability, or the model's own number.
+   *
+   * @generated from field: float score = 2;
+   */
+  score: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.LabelScore.
+ * Use `create(LabelScoreSchema)` to create a new message.
+ */
+export const LabelScoreSchema: GenMessage<LabelScore> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 18);
+
+/**
+ * ClassifyStreamRequest is one request of a stream.
+ *
+ * @generated from message arrowmesh.gateway.v1.ClassifyStreamRequest
+ */
+export type ClassifyStreamRequest = Message<"arrowmesh.gateway.v1.ClassifyStreamRequest"> & {
+  /**
+   * The request. An unspecified priority is bulk here.
+   *
+   * @generated from field: arrowmesh.gateway.v1.ClassifyRequest request = 1;
+   */
+  request?: ClassifyRequest | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ClassifyStreamRequest.
+ * Use `create(ClassifyStreamRequestSchema)` to create a new message.
+ */
+export const ClassifyStreamRequestSchema: GenMessage<ClassifyStreamRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 19);
+
+/**
+ * ClassifyStreamResponse answers one ClassifyStreamRequest.
+ *
+ * @generated from message arrowmesh.gateway.v1.ClassifyStreamResponse
+ */
+export type ClassifyStreamResponse = Message<"arrowmesh.gateway.v1.ClassifyStreamResponse"> & {
+  /**
+   * Position of the request in the stream, from 0.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * What became of it.
+   *
+   * @generated from oneof arrowmesh.gateway.v1.ClassifyStreamResponse.result
+   */
+  result: {
+    /**
+     * The scores.
+     *
+     * @generated from field: arrowmesh.gateway.v1.ClassifyResponse classified = 2;
+     */
+    value: ClassifyResponse;
+    case: "classified";
+  } | {
+    /**
+     * Why there are none: the status the same request would get from Classify.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ClassifyStreamResponse.
+ * Use `create(ClassifyStreamResponseSchema)` to create a new message.
+ */
+export const ClassifyStreamResponseSchema: GenMessage<ClassifyStreamResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 20);
+
+/**
+ * RerankRequest asks for the order of some texts.
+ *
+ * @generated from message arrowmesh.gateway.v1.RerankRequest
+ */
+export type RerankRequest = Message<"arrowmesh.gateway.v1.RerankRequest"> & {
+  /**
+   * Id of the model; empty means the best for this.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * At most 2048 (INPUTS_MAX), none of them empty.
+   *
+   * @generated from field: repeated string texts = 2;
+   */
+  texts: string[];
+
+  /**
+   * As EmbedRequest.truncate.
+   *
+   * @generated from field: optional bool truncate = 3;
+   */
+  truncate?: boolean | undefined;
+
+  /**
+   * What the texts shall answer; not empty.
+   *
+   * @generated from field: string query = 4;
+   */
+  query: string;
+
+  /**
+   * Whether a cross-encoder's scores are its own numbers (logits) instead of probabilities.
+   *
+   * @generated from field: bool raw = 5;
+   */
+  raw: boolean;
+
+  /**
+   * How many texts come back, the best of them. Absent: all.
+   *
+   * @generated from field: optional uint32 ranks_max = 6;
+   */
+  ranksMax?: number | undefined;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.RerankRequest.
+ * Use `create(RerankRequestSchema)` to create a new message.
+ */
+export const RerankRequestSchema: GenMessage<RerankRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 21);
+
+/**
+ * RerankResponse holds the texts by how well they answer the query.
+ *
+ * @generated from message arrowmesh.gateway.v1.RerankResponse
+ */
+export type RerankResponse = Message<"arrowmesh.gateway.v1.RerankResponse"> & {
+  /**
+   * Id of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * Highest score first.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Rank ranks = 4;
+   */
+  ranks: Rank[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.RerankResponse.
+ * Use `create(RerankResponseSchema)` to create a new message.
+ */
+export const RerankResponseSchema: GenMessage<RerankResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 22);
+
+/**
+ * Rank is the score of one text.
+ *
+ * @generated from message arrowmesh.gateway.v1.Rank
+ */
+export type Rank = Message<"arrowmesh.gateway.v1.Rank"> & {
+  /**
+   * Position of the text in the request, from 0.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * Of a cross-encoder a probability or its own number; otherwise a cosine, -1..1.
+   *
+   * @generated from field: float score = 2;
+   */
+  score: number;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.Rank.
+ * Use `create(RankSchema)` to create a new message.
+ */
+export const RankSchema: GenMessage<Rank> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 23);
+
+/**
+ * CompareRequest asks how similar a text is to each of some others.
+ *
+ * @generated from message arrowmesh.gateway.v1.CompareRequest
+ */
+export type CompareRequest = Message<"arrowmesh.gateway.v1.CompareRequest"> & {
+  /**
+   * Id of the model; empty means the best for this.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * At most 2048 (INPUTS_MAX), none of them empty.
+   *
+   * @generated from field: repeated string texts = 2;
+   */
+  texts: string[];
+
+  /**
+   * As EmbedRequest.truncate.
+   *
+   * @generated from field: optional bool truncate = 3;
+   */
+  truncate?: boolean | undefined;
+
+  /**
+   * The text that all others are compared with; not empty.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * As EmbedRequest.version.
+   *
+   * @generated from field: string version = 7;
+   */
+  version: string;
+
+  /**
+   * As EmbedRequest.prompt_name.
+   *
+   * @generated from field: optional string prompt_name = 8;
+   */
+  promptName?: string | undefined;
+
+  /**
+   * As EmbedRequest.priority.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Priority priority = 9;
+   */
+  priority: Priority;
+
+  /**
+   * As EmbedRequest.truncation_side.
+   *
+   * @generated from field: arrowmesh.gateway.v1.TruncationSide truncation_side = 11;
+   */
+  truncationSide: TruncationSide;
+
+  /**
+   * As EmbedRequest.tokens_max.
+   *
+   * @generated from field: optional uint32 tokens_max = 12;
+   */
+  tokensMax?: number | undefined;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.CompareRequest.
+ * Use `create(CompareRequestSchema)` to create a new message.
+ */
+export const CompareRequestSchema: GenMessage<CompareRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 24);
+
+/**
+ * CompareResponse holds one cosine for each text.
+ *
+ * @generated from message arrowmesh.gateway.v1.CompareResponse
+ */
+export type CompareResponse = Message<"arrowmesh.gateway.v1.CompareResponse"> & {
+  /**
+   * Id of the model that answered.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What it cost.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * Shape [texts], -1..1.
+   *
+   * @generated from field: repeated float cosines = 4;
+   */
+  cosines: number[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.CompareResponse.
+ * Use `create(CompareResponseSchema)` to create a new message.
+ */
+export const CompareResponseSchema: GenMessage<CompareResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 25);
+
+/**
+ * ListModelsRequest has no fields yet.
+ *
+ * @generated from message arrowmesh.gateway.v1.ListModelsRequest
+ */
+export type ListModelsRequest = Message<"arrowmesh.gateway.v1.ListModelsRequest"> & {
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ListModelsRequest.
+ * Use `create(ListModelsRequestSchema)` to create a new message.
+ */
+export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 26);
+
+/**
+ * ListModelsResponse lists the models of this server.
+ *
+ * @generated from message arrowmesh.gateway.v1.ListModelsResponse
+ */
+export type ListModelsResponse = Message<"arrowmesh.gateway.v1.ListModelsResponse"> & {
+  /**
+   * Those of the default model come first.
+   *
+   * @generated from field: repeated arrowmesh.gateway.v1.Model models = 1;
+   */
+  models: Model[];
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.ListModelsResponse.
+ * Use `create(ListModelsResponseSchema)` to create a new message.
+ */
+export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 27);
+
+/**
+ * Model describes one version of a model.
+ *
+ * @generated from message arrowmesh.gateway.v1.Model
+ */
+export type Model = Message<"arrowmesh.gateway.v1.Model"> & {
+  /**
+   * Name that requests give.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Version that requests may give.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Names by which requests may ask for this version, such as "stable" or "canary".
+   *
+   * @generated from field: repeated string version_labels = 3;
+   */
+  versionLabels: string[];
+
+  /**
+   * Whether this is the model of requests that name none.
+   *
+   * @generated from field: bool is_default_model = 4;
+   */
+  isDefaultModel: boolean;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: arrowmesh.gateway.v1.Task task = 5;
+   */
+  task: Task;
+
+  /**
+   * Length of one vector; 0 where there is none.
+   *
+   * @generated from field: uint32 dimensions = 6;
+   */
+  dimensions: number;
+
+  /**
+   * Most tokens of one input, special tokens included; 0 for models of tensors.
+   *
+   * @generated from field: uint32 tokens_max = 7;
+   */
+  tokensMax: number;
+
+  /**
+   * How token vectors become one vector: "mean", "cls", "max", "last_token"; empty where there is none.
+   *
+   * @generated from field: string pooling = 8;
+   */
+  pooling: string;
+
+  /**
+   * Type of the weights: "int8", "float16" or "float32".
+   *
+   * @generated from field: string dtype = 9;
+   */
+  dtype: string;
+
+  /**
+   * Labels that Classify scores; empty where there are none.
+   *
+   * @generated from field: repeated string labels = 10;
+   */
+  labels: string[];
+
+  /**
+   * Whether its workers answer.
+   *
+   * @generated from field: bool is_healthy = 11;
+   */
+  isHealthy: boolean;
+};
+
+/**
+ * Describes the message arrowmesh.gateway.v1.Model.
+ * Use `create(ModelSchema)` to create a new message.
+ */
+export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_gateway_v1_gateway, 28);
 
 /**
  * How vectors are written into a response.
@@ -332,7 +1507,7 @@ export const VectorEncodingSchema: GenEnum<VectorEncoding> = /*@__PURE__*/
  */
 export const Priority = {
   /**
-   * Interactive in Embed, bulk in EmbedStream.
+   * Interactive in calls of one request, bulk in streams.
    *
    * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
    */
@@ -367,17 +1542,117 @@ export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
   enumDesc(file_arrowmesh_gateway_v1_gateway, 1);
 
 /**
- * GatewayService turns text into embeddings. It is the only caller of the other three services.
+ * Which end of an input over the token limit is cut off.
+ *
+ * @generated from enum arrowmesh.gateway.v1.TruncationSide
+ */
+export const TruncationSide = {
+  /**
+   * As the model's tokenizer has it, which is mostly the right.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The end.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_RIGHT = 1;
+   */
+  RIGHT: 1,
+
+  /**
+   * The beginning.
+   *
+   * @generated from enum value: TRUNCATION_SIDE_LEFT = 2;
+   */
+  LEFT: 2,
+} as const;
+
+/**
+ * Which end of an input over the token limit is cut off.
+ *
+ * @generated from enum arrowmesh.gateway.v1.TruncationSide
+ */
+export type TruncationSide = (typeof TruncationSide)[keyof typeof TruncationSide] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.gateway.v1.TruncationSide.
+ */
+export const TruncationSideSchema: GenEnum<TruncationSide> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_gateway_v1_gateway, 2);
+
+/**
+ * What a model is for.
+ *
+ * @generated from enum arrowmesh.gateway.v1.Task
+ */
+export const Task = {
+  /**
+   * Tensors in, tensors out: arrowmesh.gateway.v1 has no use for it.
+   *
+   * @generated from enum value: TASK_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * One vector for each text.
+   *
+   * @generated from enum value: TASK_EMBEDDING = 1;
+   */
+  EMBEDDING: 1,
+
+  /**
+   * Scores of labels.
+   *
+   * @generated from enum value: TASK_CLASSIFICATION = 2;
+   */
+  CLASSIFICATION: 2,
+
+  /**
+   * One score for a pair of texts.
+   *
+   * @generated from enum value: TASK_RERANKING = 3;
+   */
+  RERANKING: 3,
+
+  /**
+   * A sparse vector over the vocabulary.
+   *
+   * @generated from enum value: TASK_SPARSE_EMBEDDING = 4;
+   */
+  SPARSE_EMBEDDING: 4,
+} as const;
+
+/**
+ * What a model is for.
+ *
+ * @generated from enum arrowmesh.gateway.v1.Task
+ */
+export type Task = (typeof Task)[keyof typeof Task] | UnknownEnum;
+
+/**
+ * Describes the enum arrowmesh.gateway.v1.Task.
+ */
+export const TaskSchema: GenEnum<Task> = /*@__PURE__*/
+  enumDesc(file_arrowmesh_gateway_v1_gateway, 3);
+
+/**
+ * GatewayService is what the mesh can do with text, for callers who send many texts at once. It is the only caller of the
+ * other three services. Tokens of texts come from arrowmesh.tokenizer.v1.TokenizerService, which the same port serves.
+ *
+ * All inputs of a call succeed or the call fails. Errors of every call: INVALID_ARGUMENT (no input, an empty or malformed
+ * one, one over the model's tokens while truncate is false), NOT_FOUND (unknown model or version), FAILED_PRECONDITION (a
+ * model that cannot do this), RESOURCE_EXHAUSTED (a limit, or overload; with RetryInfo), UNAVAILABLE (a dependency is down
+ * or the server drains; with RetryInfo).
+ *
+ * A call that names no model runs on the default model, or on another that was made for what is asked.
  *
  * @generated from service arrowmesh.gateway.v1.GatewayService
  */
 export const GatewayService: GenService<{
   /**
-   * Embed returns one vector for each input, in order. All inputs succeed or the call fails.
-   *
-   * Errors: INVALID_ARGUMENT (no input, an empty or malformed one, one over the model's tokens while
-   * truncate is false), NOT_FOUND (unknown model), RESOURCE_EXHAUSTED (a limit, or overload; with
-   * RetryInfo), UNAVAILABLE (a dependency is down or the server drains; with RetryInfo).
+   * Embed returns one vector for each input, in order.
    *
    * @generated from rpc arrowmesh.gateway.v1.GatewayService.Embed
    */
@@ -396,6 +1671,78 @@ export const GatewayService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof EmbedStreamRequestSchema;
     output: typeof EmbedStreamResponseSchema;
+  },
+  /**
+   * EmbedTokens returns a vector for each token of each input, in order, as the model makes them before pooling.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.EmbedTokens
+   */
+  embedTokens: {
+    methodKind: "unary";
+    input: typeof EmbedTokensRequestSchema;
+    output: typeof EmbedTokensResponseSchema;
+  },
+  /**
+   * EmbedSparse returns a sparse vector over the vocabulary (SPLADE) for each input, in order.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.EmbedSparse
+   */
+  embedSparse: {
+    methodKind: "unary";
+    input: typeof EmbedSparseRequestSchema;
+    output: typeof EmbedSparseResponseSchema;
+  },
+  /**
+   * Classify returns the scores of a model's labels for each input, in order.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.Classify
+   */
+  classify: {
+    methodKind: "unary";
+    input: typeof ClassifyRequestSchema;
+    output: typeof ClassifyResponseSchema;
+  },
+  /**
+   * ClassifyStream is Classify for any number of requests, answered in order. A bad request is answered with its own
+   * error and the stream goes on. Under load the stream waits instead of failing.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.ClassifyStream
+   */
+  classifyStream: {
+    methodKind: "bidi_streaming";
+    input: typeof ClassifyStreamRequestSchema;
+    output: typeof ClassifyStreamResponseSchema;
+  },
+  /**
+   * Rerank orders texts by how well they answer a query: by a cross-encoder where one is loaded, otherwise by the cosine
+   * of vectors. RerankResponse.model says which model it was.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.Rerank
+   */
+  rerank: {
+    methodKind: "unary";
+    input: typeof RerankRequestSchema;
+    output: typeof RerankResponseSchema;
+  },
+  /**
+   * Compare returns how similar a text is to each of some others: the cosines of their vectors.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.Compare
+   */
+  compare: {
+    methodKind: "unary";
+    input: typeof CompareRequestSchema;
+    output: typeof CompareResponseSchema;
+  },
+  /**
+   * ListModels describes every version that answers now; those of the default model come first. It costs no limit.
+   *
+   * @generated from rpc arrowmesh.gateway.v1.GatewayService.ListModels
+   */
+  listModels: {
+    methodKind: "unary";
+    input: typeof ListModelsRequestSchema;
+    output: typeof ListModelsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_arrowmesh_gateway_v1_gateway, 0);
