@@ -8,8 +8,8 @@ export interface FixedAnswer {
   readonly etag: string;
 }
 
-export function fixedAnswer(type: string, text: string): FixedAnswer {
-  const bytes = Buffer.from(text);
+export function fixedAnswer(type: string, content: string | Buffer): FixedAnswer {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
   const etag = `"${createHash("sha256").update(bytes).digest("base64url")}"`;
   return { type, bytes, etag };
 }

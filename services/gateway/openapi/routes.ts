@@ -3,10 +3,11 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { assert } from "../../../lib/assert.js";
 import { type FixedAnswer, fixedAnswer, sendFixed } from "../http/etag.js";
+import { addContractRoutes } from "./contract-routes.js";
 import { createDocument, type DocumentFacts } from "./document.js";
 import type { DeclaredRoute } from "./operation.js";
 
-/** Serves the OpenAPI document of the routes that are added after this, and a page that shows it. */
+/** Serves the OpenAPI document of the routes that are added after this, a page that shows it, and the contracts. */
 export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): void {
   const routes: RouteOptions[] = [];
   // Their schemas are complete only when all hooks of their scopes have run.
@@ -29,6 +30,7 @@ export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): vo
       return sendFixed(request, reply, answer);
     });
   }
+  addContractRoutes(app);
   void app.register(swagger, { mode: "static", specification: { document } });
   void app.register(swaggerUi, { routePrefix: "/docs", ...page });
 }
