@@ -1,21 +1,30 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifySchema } from "fastify";
 import type { Registry } from "prom-client";
 
 /** What probes and scrapers ask of every role. */
 export function addAdminRoutes(
   app: FastifyInstance,
-  deps: { readonly isReady: () => Promise<boolean>; readonly registry: Registry },
+  deps: {
+    readonly isReady: () => Promise<boolean>;
+    readonly registry: Registry;
+    /** What a document says about them. */
+    readonly schemas?: Readonly<Record<"health" | "ready" | "metrics", FastifySchema>>;
+  },
 ): void {
+  const schemaOf = (name: "health" | "ready" | "metrics") => ({
+    schema: deps.schemas?.[name] ?? {},
+  });
+
   /** The process lives; says it without a body, as text-embeddings-inference does. */
-  app.get("/health", (_request, reply) => reply.send());
+  app.get("/health", schemaOf("health"), (_request, reply) => reply.send());
 
   /** It can answer: its model is loaded, its peers answer, it does not drain. */
-  app.get("/ready", async (_request, reply) => {
+  app.get("/ready", schemaOf("ready"), async (_request, reply) => {
     const isReady = await deps.isReady();
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? "ready" : "not ready" });
   });
 
-  app.get("/metrics", async (_request, reply) => {
+  app.get("/metrics", schemaOf("metrics"), async (_request, reply) => {
     return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
   });
 }

@@ -25,6 +25,7 @@ import { createModelDirectory } from "./gateway/model-directory.js";
 import { createOipGateway } from "./gateway/oip/gateway.js";
 import { addOipRoutes } from "./gateway/oip/routes.js";
 import { addOpenAiRoutes } from "./gateway/openai/routes.js";
+import { adminSchemas } from "./gateway/openapi/admin-schemas.js";
 import { addOpenApiRoutes } from "./gateway/openapi/routes.js";
 import { createOperations } from "./gateway/operations/operations.js";
 import { createTokenizerGateway } from "./gateway/rpc/tokenizer.js";
@@ -219,7 +220,7 @@ async function serveGateway(
         version: platform.version,
         isAuthenticated: config.apiKey !== undefined,
       });
-      addAdminRoutes(app, { isReady, registry });
+      addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
       addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { embed, admission });
       addOipRoutes(app, config, { oip });

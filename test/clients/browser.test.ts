@@ -12,16 +12,7 @@ import { packageRoot } from "../../lib/package-root.js";
 import { startMesh } from "../support/mesh-process.js";
 import { missing } from "../support/programs.js";
 import type { Outcome } from "./browser-page.js";
-
-const quiet = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+import { quiet } from "./chromium.js";
 
 test("connect-web calls the mesh from a page", {
   timeout: 120_000,

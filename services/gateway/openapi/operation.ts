@@ -103,20 +103,39 @@ function responsesOf({ response = {} }: FastifySchema): Readonly<Record<string, 
   return response as Readonly<Record<string, unknown>>;
 }
 
-/** One entry for all mistakes of the caller and one for those of the server: their bodies have one shape. */
+/** An entry for each status, although their bodies have one shape: tools know no ranges. */
 function toErrors({ error }: Protocol, schemas: JsonSchemas): JsonObject {
-  const answers = [4, 5].map((hundreds) => {
-    const statuses = error.statuses.filter((status) => Math.floor(status / 100) === hundreds);
-    const description = statuses.map((status) => `${status} ${STATUS_CODES[status]}`).join(", ");
-    const content = toContent(error.schema, schemas);
-    return [`${hundreds}XX`, { description, headers: toHeaders(retryAfter), content }] as const;
-  });
-  return Object.fromEntries(answers.filter(([, { description }]) => description !== ""));
+  const content = toContent(error.schema, schemas);
+  return Object.fromEntries(
+    error.statuses.map((status) => [
+      status,
+      {
+        description: meanings[status] ?? STATUS_CODES[status],
+        ...(worthARetry.has(status) ? { headers: toHeaders(retryAfter) } : {}),
+        content,
+      },
+    ]),
+  );
 }
 
-const retryAfter = {
-  "retry-after": "With 429 and 503: seconds after which a retry makes sense.",
+const meanings: Readonly<Record<number, string>> = {
+  400: "The request is empty, no JSON, or not valid.",
+  401: "The key is missing or wrong.",
+  403: "The caller may not do this.",
+  404: "The model or the route does not exist.",
+  405: "The route has other methods.",
+  413: "The body or the batch is too large.",
+  415: "The body has another media type.",
+  422: "A field is not valid.",
+  424: "The model cannot do this.",
+  429: "A limit is reached, or the server is overloaded.",
+  500: "The server has a bug.",
+  501: "The server does not support this.",
+  503: "A service that is needed does not answer.",
+  504: "The deadline has passed.",
 };
+const worthARetry: ReadonlySet<number> = new Set([429, 503]);
+const retryAfter = { "retry-after": "Seconds after which a retry makes sense." };
 
 function toHeaders(meanings: Readonly<Record<string, string>>): JsonObject {
   return Object.fromEntries(

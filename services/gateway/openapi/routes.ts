@@ -1,6 +1,7 @@
 import swagger, { type StaticDocumentSpec } from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, RouteOptions } from "fastify";
+import { z } from "zod";
 import { assert } from "../../../lib/assert.js";
 import { type FixedAnswer, fixedAnswer, sendFixed } from "../http/etag.js";
 import { addContractRoutes } from "./contract-routes.js";
@@ -25,7 +26,7 @@ export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): vo
 
   // The second path is where text-embeddings-inference has it.
   for (const path of ["/openapi.json", "/api-doc/openapi.json"]) {
-    app.get(path, { schema: { summary: "This document, as OpenAPI 3.1" } }, (request, reply) => {
+    app.get(path, { schema: documentSchema }, (request, reply) => {
       assert(answer !== undefined, "no request comes before the app is ready");
       return sendFixed(request, reply, answer);
     });
@@ -34,6 +35,11 @@ export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): vo
   void app.register(swagger, { mode: "static", specification: { document } });
   void app.register(swaggerUi, { routePrefix: "/docs", ...page });
 }
+
+const documentSchema = {
+  summary: "This document, as OpenAPI 3.1",
+  response: { 200: z.looseObject({ openapi: z.string() }) },
+};
 
 /** Nothing from elsewhere: the page works offline, and text of a document cannot become a script. */
 const page = {

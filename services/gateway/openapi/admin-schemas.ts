@@ -1,0 +1,20 @@
+import { z } from "zod";
+
+const status = z.object({ status: z.string() });
+
+/** The routes of lib/admin-routes.ts, which every role has, as the document tells them. */
+export const adminSchemas = {
+  health: {
+    summary: "The process lives",
+    response: { 200: status },
+  },
+  ready: {
+    summary: "The server can answer",
+    description: "Its model is loaded, the services behind it answer, and it is not draining.",
+    response: { 200: status, 503: status },
+  },
+  metrics: {
+    summary: "Metrics for Prometheus",
+    response: { 200: { content: { "text/plain": { schema: z.string() } } } },
+  },
+};
