@@ -48,10 +48,12 @@ export function assembleIds({ pieces }: Form, rows: readonly KeptRow[]): number[
 /** Empty when all of them are 0. */
 export function assembleTypeIds({ pieces, hasTypes }: Form, rows: readonly KeptRow[]): number[] {
   if (!hasTypes) return [];
-  return pieces.flatMap((piece) => {
+  const parts = pieces.map((piece) => {
     const length = piece.kind === "special" ? piece.ids.length : lengthOf(rows[piece.place]);
     return new Array<number>(length).fill(piece.typeId);
   });
+  const typeIds = parts.flat();
+  return typeIds.some((id) => id !== 0) ? typeIds : [];
 }
 
 /** Rows must have places. */
