@@ -3,7 +3,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Registry } from "prom-client";
-import { OffsetUnit, TokenizerService } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import {
+  OffsetUnit,
+  TokenizerService,
+  TruncationSide,
+} from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { readConfig } from "../../lib/config.js";
 import { MeshError } from "../../lib/errors.js";
 import { ModelCatalog } from "../../lib/model-catalog.js";
@@ -99,15 +103,138 @@ test("ids become text again, with or without special tokens", async () => {
   deepEqual(whole.texts, ["[CLS] hello world [SEP]"]);
 });
 
-test("what is no text, no id or no model is refused", async () => {
-  await rejects(tokenizer.encode({ texts: [] }, context), { fault: "empty" });
-  await rejects(tokenizer.encode({ texts: ["a", "\udc00"] }, context), { fault: "invalid" });
-  await rejects(tokenizer.encode({ texts: ["a"], model: "other" }, context), {
-    fault: "not_found",
+test("texts, pairs and ids stand in one call, and keep their order", async () => {
+  const inputs = [
+    text("hello"),
+    { kind: { case: "pair", value: { first: "hello", second: "world" } } } as const,
+    ids(7592, 2088),
+  ];
+  const { encodings } = await tokenizer.encode({ inputs, offsetUnit: OffsetUnit.UTF16 }, context);
+  deepEqual(
+    encodings.map(({ ids }) => ids),
+    [
+      [101, 7592, 102],
+      [101, 7592, 102, 2088, 102],
+      [7592, 2088],
+    ],
+  );
+  deepEqual(
+    encodings.map(({ pieces }) => pieces),
+    [
+      ["", "hello", ""],
+      ["", "hello", "", "world", ""],
+      ["", ""],
+    ],
+  );
+  deepEqual(
+    encodings.map(({ typeIds }) => typeIds),
+    [[], [0, 0, 0, 1, 1], []],
+  );
+});
+
+test("offsets are in the unit that was asked for, which the answer says", async () => {
+  const texts = ["\ud83d\ude00 caf\u00e9"];
+  const units = [
+    [OffsetUnit.BYTES, [0, 4], [5, 10]],
+    [OffsetUnit.UTF16, [0, 2], [3, 7]],
+    [OffsetUnit.CODE_POINTS, [0, 1], [2, 6]],
+  ] as const;
+  for (const [offsetUnit, ...expected] of units) {
+    const answer = await tokenizer.encode({ texts, offsetUnit, addSpecialTokens: false }, context);
+    const [encoding] = answer.encodings;
+    equal(answer.offsetUnit, offsetUnit);
+    deepEqual(
+      encoding?.offsets.map(({ start, end }) => [start, end]),
+      expected,
+    );
+    deepEqual(encoding?.pieces, ["\ud83d\ude00", "caf\u00e9"]);
+    deepEqual(encoding?.tokens, ["[UNK]", "cafe"]);
+    deepEqual(encoding?.special, [false, false]);
+  }
+});
+
+test("ids stay as they are, but for the limit", async () => {
+  const inputs = [ids(1, 102, 103, 104)];
+  const idsOf = async (over: object) =>
+    (await tokenizer.encode({ inputs, ...over }, context)).encodings[0]?.ids;
+  deepEqual(await idsOf({}), [1, 102, 103, 104]);
+  deepEqual(await idsOf({ tokensMax: 3 }), [1, 102, 103]);
+  deepEqual(await idsOf({ tokensMax: 3, truncationSide: TruncationSide.LEFT }), [102, 103, 104]);
+  deepEqual(await idsOf({ tokensMax: 3, unlimited: true }), [1, 102, 103, 104]);
+  await rejects(idsOf({ tokensMax: 3, truncate: false }), {
+    message: "Input validation error: `inputs` must have less than 3 tokens. Given: 4",
   });
-  await rejects(tokenizer.decode({ sequences: [{ ids: [30_522] }] }, context), {
+});
+
+test("a limit of the call counts only below that of the model, and leaves room for special tokens", async () => {
+  const lengthOf = async (tokensMax: number) =>
+    (await tokenizer.encode({ texts: ["word ".repeat(400)], tokensMax }, context)).encodings[0]?.ids
+      .length;
+  equal(await lengthOf(1_000), 256);
+  equal(await lengthOf(10), 10);
+  equal(await lengthOf(2), 2);
+  for (const tokensMax of [0, 1]) {
+    await rejects(lengthOf(tokensMax), { fault: "invalid", message: /^tokens_max/ });
+  }
+});
+
+test("a text with more than 250 characters for each token is refused when it may not be cut", async () => {
+  const refusal = {
     fault: "invalid",
-  });
+    message: "Input validation error: `inputs` must have less than 64000 characters. Given: 64001",
+  };
+  for (const character of ["a", "\ud83d\ude00"]) {
+    const texts = [character.repeat(64_001)];
+    await rejects(tokenizer.encode({ texts, truncate: false }, context), refusal);
+    const allowed = { texts: [character.repeat(64_000)], truncate: false };
+    equal((await tokenizer.encode(allowed, context)).encodings[0]?.ids.length, 3);
+    equal((await tokenizer.encode({ texts }, context)).encodings[0]?.ids.length, 3);
+  }
+});
+
+test("counts are the lengths of whole encodings", async () => {
+  const texts = ["", "hello", "word ".repeat(400), "caf\u00e9 \ud83d\ude00"];
+  const { tokens, model } = await tokenizer.count({ texts }, context);
+  deepEqual(tokens, [2, 3, 402, 4]);
+  equal(model, "sentence-transformers/all-MiniLM-L6-v2");
+  const bare = await tokenizer.count({ texts, addSpecialTokens: false }, context);
+  deepEqual(bare.tokens, [0, 1, 400, 2]);
+  const pair = { kind: { case: "pair", value: { first: "a", second: "b" } } } as const;
+  deepEqual((await tokenizer.count({ inputs: [pair, ids(5, 6)] }, context)).tokens, [5, 2]);
+});
+
+test("what is no text, no id or no model is refused, with the name of its place", async () => {
+  const refusals: [object, object][] = [
+    [{}, { fault: "empty" }],
+    [{ texts: ["a"], inputs: [text("a")] }, { fault: "invalid" }],
+    [{ texts: ["a", "\udc00"] }, { fault: "invalid", message: /^texts\[1\]/ }],
+    [{ inputs: [text("\ud800")] }, { fault: "invalid", message: /^inputs\[0\]\.text/ }],
+    [{ inputs: [text("a"), { kind: { case: undefined } }] }, { message: /^inputs\[1\]/ }],
+    [{ inputs: [ids()] }, { fault: "empty" }],
+    [
+      { inputs: [ids(1, 30_522)] },
+      { fault: "invalid", message: /^inputs\[0\]\.ids\.ids\[1\]: id 30522/ },
+    ],
+    [{ texts: ["a"], model: "other" }, { fault: "not_found" }],
+    [
+      { texts: new Array(2_049).fill("a") },
+      { fault: "invalid", message: "2049 texts, at most 2048" },
+    ],
+  ];
+  for (const [request, refusal] of refusals) {
+    await rejects(tokenizer.encode(request, context), refusal);
+    await rejects(tokenizer.count(request, context), refusal);
+  }
+  const decoding: [number[][], object][] = [
+    [[], { fault: "empty" }],
+    [[[1], []], { fault: "empty" }],
+    [[[1], [2, 30_522]], { fault: "invalid", message: /^sequences\[1\]\.ids\[1\]: id 30522/ }],
+    [[[2 ** 32 - 1]], { fault: "invalid" }],
+  ];
+  for (const [rows, refusal] of decoding) {
+    const sequences = rows.map((ids) => ({ ids }));
+    await rejects(tokenizer.decode({ sequences }, context), refusal);
+  }
 });
 
 test("a text of a megabyte is encoded without holding up the event loop", async () => {
@@ -149,14 +276,41 @@ test("a prompt goes before each text: the one that is named, or the default one"
       ok(error instanceof MeshError);
       equal(error.fault, "invalid");
       equal(error.details.fields?.[0]?.field, "prompt_name");
+      equal(
+        error.message,
+        `Input validation error: \`default-prompt-name\` is set to \`${name}\` but it was not found in the Sentence Transformers prompts. Available prompts: ["query", "document", "none"]`,
+      );
       return true;
     });
   }
 });
 
+test("a prompt goes before ids as well, which become text, and before the first text of a pair", async (t) => {
+  const root = temporaryFolder(t);
+  writeSplade(join(root, "prompted"));
+  write(join(root, "prompted"), {
+    "config_sentence_transformers.json": { prompts: { query: "cat " } },
+  });
+  const { encode, count } = clientOf({ ...config, modelRepository: root });
+  const idOf = (word: string) => tinyVocabulary.indexOf(word);
+  const pair = { kind: { case: "pair", value: { first: "fish", second: "bird" } } } as const;
+  const inputs = [ids(idOf("[CLS]"), idOf("dog"), idOf("[SEP]")), pair];
+  const request = { model: "prompted", promptName: "query", inputs };
+  const { encodings } = await encode(request, context);
+  deepEqual(
+    encodings.map(({ ids }) => ids.map((id) => tinyVocabulary[id]).join(" ")),
+    ["[CLS] cat dog [SEP]", "[CLS] cat fish [SEP] bird [SEP]"],
+  );
+  deepEqual((await count(request, context)).tokens, [4, 6]);
+});
+
 test("a model without prompts has none by any name", async () => {
   const call = tokenizer.encode({ texts: ["a"], promptName: "query" }, context);
-  await rejects(call, { fault: "invalid" });
+  await rejects(call, {
+    fault: "invalid",
+    message:
+      "Input validation error: `default-prompt-name` is set to `query` but no prompts were found in the Sentence Transformers configuration",
+  });
 });
 
 test("too many texts at once are refused as overload, over all models together", async (t) => {
@@ -168,6 +322,14 @@ test("too many texts at once are refused as overload, over all models together",
   await first;
   await encode({ model: "other", texts: ["cat"] }, context);
 });
+
+function text(value: string) {
+  return { kind: { case: "text", value } } as const;
+}
+
+function ids(...values: number[]) {
+  return { kind: { case: "ids", value: { ids: values } } } as const;
+}
 
 function clientOf(config: TokenizerConfig) {
   const bindings = [
