@@ -24,8 +24,8 @@ const longCharacters = 8_192;
 
 /**
  * Hugging Face's own tokenizer (Rust). Its calls run on Node's pool of four threads, which files and names need as well,
- * so at most three run at once. A call costs several times the tokenization of a short text; so what arrives in one turn
- * of the event loop, or while calls are running, goes together.
+ * so at most three run at once. A call costs several times the tokenization of a short text; so what arrives while calls
+ * are running goes together.
  */
 export class NativeEncoder {
   readonly #native: Tokenizer;
@@ -54,7 +54,8 @@ export class NativeEncoder {
       lane.waiting.push({ text, isPlaced, resolve, reject });
       if (this.#isScheduled) return;
       this.#isScheduled = true;
-      setImmediate(() => {
+      // The other texts of a request come before this runs; those of other requests come while calls are running.
+      queueMicrotask(() => {
         this.#isScheduled = false;
         for (const each of [this.#short, this.#long]) this.#start(each);
       });
