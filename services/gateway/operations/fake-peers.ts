@@ -28,7 +28,7 @@ export type Served = MessageInitShape<typeof ModelSchema>;
 
 export const served: Served = {
   ...{ name: "m", version: "1", revision: "r1", weight: 1 },
-  ...{ task: Task.EMBEDDING, dimensions: 3, isDefaultModel: true },
+  ...{ task: Task.EMBEDDING, dimensions: 3, tokensMax: 8, isDefaultModel: true },
 };
 
 export const inputsInWorkMax = 8;

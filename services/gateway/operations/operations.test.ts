@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { Task } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { OffsetUnit } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { callContext } from "../../../test/support/call-context.js";
 import { createFakePath, order, served } from "./fake-peers.js";
 
@@ -76,4 +77,33 @@ test("texts are ranked by a cross-encoder where there is one, else by the cosine
     ],
   );
   await rejects(operations.rerank({ ...rerank, texts: [] }, callContext()), { fault: "empty" });
+  await rejects(operations.rerank({ ...rerank, inputsMax: 2 }, callContext()), {
+    message: "batch size 3 > maximum allowed batch size 2",
+  });
+});
+
+test("one text of a pair may be empty, not both", async () => {
+  const { peers, operations } = createFakePath();
+  peers.served = [{ ...judge, labels: ["low", "high"] }];
+  const classify = (first: string, second: string) =>
+    operations.classify({ ...order, inputs: [{ first, second }], isRaw: false }, callContext());
+  equal((await classify("", "b")).predictions.length, 1);
+  equal((await classify("a", "")).predictions.length, 1);
+  await rejects(classify("", ""), { fault: "empty" });
+});
+
+test("a text of more characters than any model reads is not tokenized", async () => {
+  const { peers, operations } = createFakePath();
+  const tokenize = (text: string) =>
+    operations.tokenize(
+      { ...order, texts: ["a", text], textsMax: 2, isSpecialAdded: true, unit: OffsetUnit.BYTES },
+      callContext(),
+    );
+  equal((await tokenize("😀".repeat(2_000))).encodings.length, 2);
+  peers.encodes.length = 0;
+  await rejects(tokenize("a".repeat(2_001)), {
+    fault: "invalid",
+    message: "Input validation error: `inputs` must have less than 2000 characters. Given: 2001",
+  });
+  equal(peers.encodes.length, 0);
 });

@@ -67,7 +67,7 @@ export function requireCount({
   throw new MeshError("invalid", message, { fields: [{ field: "inputs", description: message }] });
 }
 
-/** Refuses inputs that say nothing or are not text. */
+/** Refuses inputs that say nothing or are not text; of a pair, one text says enough. */
 export function requireContent(inputs: readonly Input[]): void {
   for (const [index, input] of inputs.entries()) {
     const field = `inputs[${index}]`;
@@ -96,7 +96,7 @@ function charactersOf(input: Input): number {
 }
 
 /** Of well-formed text: each pair of surrogates is one. */
-function countCodePoints(text: string): number {
+export function countCodePoints(text: string): number {
   let count = text.length;
   for (let i = 0; i < text.length; i += 1) {
     const unit = text.charCodeAt(i);
@@ -108,7 +108,7 @@ function countCodePoints(text: string): number {
 function isEmpty(input: Input): boolean {
   if (typeof input === "string") return input === "";
   if ("ids" in input) return input.ids.length === 0;
-  return input.first === "" || input.second === "";
+  return input.first === "" && input.second === "";
 }
 
 function isWellFormed(input: Input): boolean {

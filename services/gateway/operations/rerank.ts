@@ -4,7 +4,7 @@ import type { CallContext } from "../../../lib/rpc/call.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
 import type { Classify } from "./classify.js";
 import type { Compare } from "./compare.js";
-import type { WorkOrder } from "./order.js";
+import { requireCount, type WorkOrder } from "./order.js";
 import type { Usage } from "./work.js";
 
 export interface RerankOrder extends Omit<WorkOrder, "inputs"> {
@@ -45,6 +45,7 @@ export function createRerank(deps: {
   return async ({ query, texts, isRaw, ...order }, context) => {
     if (texts.length === 0) throw new MeshError("empty", "`texts` cannot be empty");
     const { name, task } = await deps.directory.resolve(order.model, order.version, ranks);
+    requireCount({ ...order, inputs: texts });
     if (task === Task.RERANKING) {
       const inputs = texts.map((second) => ({ first: query, second }));
       const { predictions, ...usage } = await deps.score(

@@ -7,7 +7,7 @@ import type {
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import type { Limiter } from "../limiter.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
-import { type ModelName, refusal, requireContent, requireCount } from "./order.js";
+import { countCodePoints, type ModelName, refusal, requireContent, requireCount } from "./order.js";
 
 export interface TokenizeOrder extends ModelName {
   readonly texts: readonly string[];
@@ -51,12 +51,13 @@ export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps):
     await limiter.takeRequest(context);
     const { texts, textsMax, promptName } = order;
     requireCount({ ...order, inputs: texts, inputsMax: textsMax });
-    const { name, version, revision } = await directory.resolve(
+    const { name, version, revision, tokensMax } = await directory.resolve(
       order.model,
       order.version,
       readsText,
     );
     requireContent(texts);
+    requireCharacters(texts, tokensMax * charactersPerToken);
     const { encodings } = await tokenizer.encode(
       {
         ...{ model: name, version, revision, texts: [...texts] },
@@ -69,6 +70,19 @@ export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps):
     );
     return { model: name, encodings };
   };
+}
+
+/** Nothing is cut here, so this bounds the answer; the number and the words are those of text-embeddings-inference. */
+const charactersPerToken = 250;
+
+function requireCharacters(texts: readonly string[], charactersMax: number): void {
+  for (const [index, text] of texts.entries()) {
+    if (text.length <= charactersMax) continue;
+    const given = countCodePoints(text);
+    if (given <= charactersMax) continue;
+    const reason = `\`inputs\` must have less than ${charactersMax} characters. Given: ${given}`;
+    throw refusal("invalid", `inputs[${index}]`, reason);
+  }
 }
 
 /** ids -> take a request -> texts */
