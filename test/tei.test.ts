@@ -5,10 +5,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { packageRoot } from "../lib/package-root.js";
+import { post } from "./support/clients.js";
 import { startMesh } from "./support/mesh-process.js";
 import { casesMissing, readTeiCases, send, type TeiCase } from "./support/tei-cases.js";
 import { differencesOf } from "./support/tei-compare.js";
-import { teiConfigs } from "./support/tei-configs.js";
+import { teiConfigs, teiFp32 } from "./support/tei-configs.js";
 import { deliberate } from "./support/tei-differences.js";
 
 const equalShareMin = 0.98;
@@ -48,6 +49,27 @@ test("recorded answers of text-embeddings-inference are equal, or differ for a n
   const share = 1 - other.length / outcomes.length;
   t.diagnostic(`${(share * 100).toFixed(1)} % of ${outcomes.length} are equal or explained`);
   ok(share >= equalShareMin);
+});
+
+test("the vectors of text-embeddings-inference's own test", {
+  timeout: 120_000,
+  skip: casesMissing,
+}, async () => {
+  const mesh = await startMesh("one", teiFp32);
+  try {
+    const single = (await post(`${mesh.url}/embed`, { inputs: "test", dimensions: 128 })).json;
+    const [vector = []] = single as number[][];
+    equal(vector.length, 128);
+    const wanted = [0.020964134, 0.04565805, -0.066505864, 0.10739273, -0.013054413];
+    for (const [at, value] of wanted.entries()) {
+      ok(Math.abs(value - (vector[at] ?? 0)) <= 4e-3, `${vector[at]} is not ${value}`);
+    }
+    const inputs = ["test", "test", "test"];
+    const batch = (await post(`${mesh.url}/embed`, { inputs, dimensions: 128 })).json;
+    deepEqual(batch, [vector, vector, vector]);
+  } finally {
+    await mesh.stop();
+  }
 });
 
 test("the documentation names every deliberate difference and its reason", () => {

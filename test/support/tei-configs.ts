@@ -6,7 +6,7 @@ import { temporaryFolder, write, writeClassifier, writeCrossEncoder } from "./ti
 
 const sharedModel = join(packageRoot, "../shared/models/all-MiniLM-L6-v2");
 /** The weights that were recorded. */
-const fp32 = { MODEL_PATH: sharedModel, DTYPE: "fp32" };
+export const teiFp32: NodeJS.ProcessEnv = { MODEL_PATH: sharedModel, DTYPE: "fp32" };
 const modelId = "sentence-transformers/all-MiniLM-L6-v2";
 const tokensMax = { "sentence_bert_config.json": { max_seq_length: 256 } };
 
@@ -21,14 +21,14 @@ export const teiConfigs: Readonly<Record<string, (t: TestContext) => NodeJS.Proc
     return { MODEL_PATH: folder, DTYPE: "fp32" };
   },
   small: () => ({
-    ...fp32,
+    ...teiFp32,
     TRUNCATE: "false",
     CLIENT_BATCH_MAX: "4",
     BODY_BYTES_MAX: "4096",
     MODEL_ID: "my-model",
   }),
-  auth: () => ({ ...fp32, API_KEY: "sesame" }),
-  overload: () => ({ ...fp32, ADMITTED_INPUTS_MAX: "2" }),
+  auth: () => ({ ...teiFp32, API_KEY: "sesame" }),
+  overload: () => ({ ...teiFp32, ADMITTED_INPUTS_MAX: "2" }),
   prompts(t) {
     const folder = temporaryFolder(t);
     copyModel(folder);
