@@ -37,6 +37,13 @@ export const deliberate: readonly Deliberate[] = [
     check: checkOpenAi,
   },
   {
+    name: "JSON as JavaScript reads it",
+    reason:
+      "2.0 is 2, of two fields of one name the last counts, and a number too large for the field is wrong by the field",
+    applies: (one) => /embed (duplicate key|dimensions 2\.0|huge number)$/.test(one.id),
+    check: (one, answer) => expectStatus(one.id.endsWith("huge number") ? 422 : 200)(one, answer),
+  },
+  {
     name: "a list is no body",
     reason: "a struct written as a list depends on the order of fields that nobody promises",
     applies: isAbout("body is a list"),
@@ -66,7 +73,7 @@ export const deliberate: readonly Deliberate[] = [
   {
     name: "errors are JSON",
     reason:
-      "TEI answers some errors as plain text or with nothing; here each is JSON with the same words, and carries request_id",
+      "TEI answers some errors as plain text or with nothing; here each is JSON that begins with the same words, and carries request_id",
     applies: ({ status }) => status >= 400,
     check: checkError,
   },
@@ -83,13 +90,14 @@ interface ErrorBody {
   readonly request_id?: unknown;
 }
 
-/** The same status and words, as JSON. */
+/** The same status, as JSON; texts of a JSON parser's own differ after their beginning. */
 function checkError(one: TeiCase, answer: TeiAnswer): readonly string[] {
   const { request_id, ...body } = (answer.json ?? {}) as ErrorBody;
   const isHead = one.method === "HEAD";
   if (!isHead && typeof request_id !== "string") return ["no request_id"];
   if (one.response_is_text !== true) return differencesOf(one, { ...answer, json: body });
-  const words = one.response === "" ? body.error : one.response;
+  const beginning = String(one.response).split(/(?<=: )/)[0] ?? "";
+  const words = String(body.error).startsWith(beginning) ? body.error : one.response;
   return differencesOf(
     {
       ...one,

@@ -21,8 +21,7 @@ import type { CallContext } from "../../../lib/rpc/call.js";
 import type { OpenEntry } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
-import { answerErrors } from "./errors.js";
-import { jsonType } from "./read-json.js";
+import { answerErrors, wordsOf } from "./errors.js";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -85,6 +84,17 @@ export function refuseEarly(admission: Admission): RouteShorthandOptions {
   };
 }
 
+/** Any kind of JSON, as the media type of a body. */
+const jsonType = /^application\/([\w.-]+\+)?json(\s*;|$)/i;
+
+/** The body of a request that must have one. */
+export function requireJson({ body, headers }: FastifyRequest): unknown {
+  // Fastify asks no parser when there is no body.
+  if (body !== undefined) return body;
+  if (jsonType.test(headers["content-type"] ?? "")) throw malformed("no body");
+  throw new MeshError("unsupported_media_type", wordsOf.unsupported_media_type);
+}
+
 /** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */
 function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -94,10 +104,13 @@ function acceptJson(app: FastifyInstance): void {
       if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
       done(null, JSON.parse(bytes.toString("utf8")));
     } catch (cause) {
-      const reason = cause instanceof SyntaxError ? cause.message : "not JSON";
-      done(new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`));
+      done(malformed(cause instanceof SyntaxError ? cause.message : "not JSON"));
     }
   });
+}
+
+function malformed(reason: string): MeshError {
+  return new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`);
 }
 
 /** Probes and scrapes stay outside: they must be answered while the server drains, and would drown the log. */

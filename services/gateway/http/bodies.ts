@@ -7,6 +7,11 @@ export function optional<T extends z.ZodType>(type: T) {
   return type.nullish().transform((value) => value ?? undefined);
 }
 
+/** What was expected, of a value that is there; one that is missing is left to zod's own words. */
+export function unlessMissing(expected: string) {
+  return ({ input }: { readonly input?: unknown }) => (input === undefined ? undefined : expected);
+}
+
 /** How many dimensions of a vector are wanted. */
 export const dimensions = optional(z.int({ error: "expected an integer" }).min(0).max(0xffff_ffff));
 
@@ -15,7 +20,7 @@ const tokenIds = z.array(z.int().min(0).max(0xffff_ffff)).nonempty();
 /** A text, a list of token ids, or a list of either. */
 export const inputs = z
   .union([z.string(), tokenIds, z.array(z.union([z.string(), z.array(tokenIds.element)]))], {
-    error: "expected a string, a list of token ids, or a list of these",
+    error: unlessMissing("expected a string, a list of token ids, or a list of these"),
   })
   .transform(toInputs);
 

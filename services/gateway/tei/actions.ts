@@ -1,9 +1,9 @@
+import type { z } from "zod";
 import { OffsetUnit } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { MeshError } from "../../../lib/errors.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
 import type { GatewayConfig } from "../config.js";
 import { shortFloat } from "../http/json-floats.js";
-import type { Shape } from "../http/json-shapes.js";
 import { JsonWriter, toJsonArrays } from "../http/json-vectors.js";
 import type { EmbeddedTokens } from "../operations/embed-tokens.js";
 import type { Operations } from "../operations/operations.js";
@@ -34,8 +34,8 @@ export interface Written {
   readonly usage?: Usage;
 }
 
-/** Gives the body in a shape; it throws when it has another. */
-export type ReadBody = <T>(shape: Shape<T>) => T;
+/** Gives the body in the shape of a schema; it throws when it has another. */
+export type ReadBody = <T>(schema: z.ZodType<T>) => T;
 
 /** What one route does with a body, wherever the body stands. */
 export type Action = (read: ReadBody, caller: Caller) => Promise<Written>;

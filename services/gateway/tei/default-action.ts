@@ -1,9 +1,6 @@
 import { z } from "zod";
 import { Task } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { MeshError } from "../../../lib/errors.js";
-import { open } from "../http/json-cursor.js";
-import { type Optional, struct } from "../http/json-shapes.js";
-import { attempt } from "../http/read-json.js";
 import type { ModelDirectory } from "../model-directory.js";
 import type { Action, ActionName } from "./actions.js";
 
@@ -33,20 +30,12 @@ export function createDefaultAction(
 ): Action {
   return async (read, caller) => {
     const name = await defaultActionName(directory);
-    const isComparing = name === "embed" && attempt(() => read(probe).inputs) === true;
+    const isComparing = name === "embed" && read(probe).isComparing;
     return await actions[isComparing ? "similarity" : name](read, caller);
   };
 }
 
-/** Whether `inputs` is an object. */
-const probe = struct("Request", {
-  inputs: {
-    isOptional: true,
-    read(cursor) {
-      const isObject = cursor.peek() === open.object;
-      cursor.skip();
-      return isObject;
-    },
-    schema: z.unknown(),
-  } satisfies Optional<boolean>,
-});
+/** Whether `inputs` is an object; any other body is left to whoever reads it. */
+const probe = z.unknown().transform((body) => ({
+  isComparing: z.object({ inputs: z.object() }).safeParse(body).success,
+}));

@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import type { Shape } from "../http/json-shapes.js";
 import type { ActionName } from "./actions.js";
 import * as answers from "./answers.js";
 import * as bodies from "./bodies.js";
@@ -8,7 +7,7 @@ interface DescribedRoute {
   readonly path: string;
   readonly action: ActionName;
   readonly summary: string;
-  readonly body: Shape<unknown>;
+  readonly body: z.ZodType;
   readonly answer: z.ZodType;
 }
 

@@ -1,13 +1,5 @@
 import { z } from "zod";
-import { type JsonCursor, open } from "../http/json-cursor.js";
-import {
-  type Content,
-  list,
-  refuseType,
-  type Shape,
-  string,
-  untagged,
-} from "../http/json-shapes.js";
+import { unlessMissing } from "../http/bodies.js";
 import type { TextPair } from "../operations/order.js";
 
 /** What is classified: texts and pairs of texts. */
@@ -17,58 +9,24 @@ export interface PredictInputs {
   readonly inputs: readonly (string | TextPair)[];
 }
 
-const expected =
-  "a string, a pair of strings [string, string] or a batch of mixed strings and pairs [[string], [string, string], ...]";
-const texts = z.array(z.string());
+const textOrPair = z.array(z.string()).min(1).max(2);
 
 /** `"text"`, `["text"]` and `["a", "b"]` are one input; lists in a list are one each. */
-export const predictInputs: Shape<PredictInputs> = {
-  read(cursor) {
-    if (cursor.isNextString()) return { isBatch: false, inputs: [cursor.string()] };
-    if (cursor.peek() !== open.list) return refuseType(cursor, expected);
-    const items: (string | readonly string[])[] = [];
-    cursor.list(
-      () => items.push(readItem(cursor, items[0])),
-      () => requireLength(cursor, items),
-    );
-    if (items.length === 0) throw cursor.data(`invalid length 0, expected ${expected}`);
-    const single = items.filter((item) => typeof item === "string");
-    if (single.length > 0) return { isBatch: false, inputs: [toInput(single)] };
-    return { isBatch: true, inputs: items.filter((item) => typeof item !== "string").map(toInput) };
-  },
-  schema: z.union([z.string(), texts, z.array(texts)]),
-};
+export const predictInputs = z
+  .union([z.string(), textOrPair, z.array(textOrPair).nonempty()], {
+    error: unlessMissing(
+      "expected a string, a pair of strings [string, string] or a batch of mixed strings and pairs [[string], [string, string], ...]",
+    ),
+  })
+  .transform(toInputs);
 
-/** The first item decides what the others have to be. */
-function readItem(
-  cursor: JsonCursor,
-  first: string | readonly string[] | undefined,
-): string | readonly string[] {
-  if (first === undefined) return firstItem.read(cursor);
-  return typeof first === "string" ? string.read(cursor) : list(string).read(cursor);
-}
-
-const firstItem: Shape<string | readonly string[]> = untagged(
-  "Internal",
-  (content) => {
-    if (content.kind === "string") return content.value;
-    if (content.kind !== "list") return undefined;
-    const strings = content.items.filter(isString).map(({ value }) => value);
-    return strings.length === content.items.length ? strings : undefined;
-  },
-  z.union([z.string(), texts]),
-);
-
-function isString(content: Content): content is Content & { readonly kind: "string" } {
-  return content.kind === "string";
-}
-
-/** At most two texts belong together. */
-function requireLength(cursor: JsonCursor, items: readonly (string | readonly string[])[]): void {
-  const last = items.at(-1);
-  const length = typeof last === "string" ? items.length : (last?.length ?? 0);
-  const isRight = length <= 2 && length > 0;
-  if (!isRight) throw cursor.dataWithin(`invalid length ${length}, expected ${expected}`);
+function toInputs(
+  given: string | readonly string[] | readonly (readonly string[])[],
+): PredictInputs {
+  if (typeof given === "string") return { isBatch: false, inputs: [given] };
+  const isBatch = Array.isArray(given[0]);
+  const rows = (isBatch ? given : [given]) as readonly (readonly string[])[];
+  return { isBatch, inputs: rows.map(toInput) };
 }
 
 /** Of one text or two. */

@@ -1,13 +1,13 @@
+import type { z } from "zod";
 import { MeshError } from "../../../lib/errors.js";
 import { shortFloat } from "../http/json-floats.js";
-import type { ValueOf } from "../http/json-shapes.js";
 import type { Scored } from "../operations/classify.js";
 import type { Operations } from "../operations/operations.js";
 import { unsaid } from "../operations/order.js";
 import type { Action } from "./actions.js";
 import { predictBody, readTruncation } from "./bodies.js";
 
-type Body = ValueOf<typeof predictBody>;
+type Body = z.infer<typeof predictBody>;
 
 /** texts and pairs -> scores of labels, highest first */
 export function createPredict(

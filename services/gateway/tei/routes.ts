@@ -2,14 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MeshError } from "../../../lib/errors.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
-import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
-import { bytesOf, keepJsonBytes, readJson } from "../http/read-json.js";
+import { contextOf, priorityOf, refuseEarly, requireJson } from "../http/app.js";
 import type { ModelDirectory } from "../model-directory.js";
 import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Operations } from "../operations/operations.js";
 import { type Action, type Caller, createActions } from "./actions.js";
 import * as answers from "./answers.js";
-import { vertexBody } from "./bodies.js";
+import { readTeiBody, vertexBody } from "./bodies.js";
 import { computeHeaders } from "./compute-headers.js";
 import { createDefaultAction } from "./default-action.js";
 import { describedRoutes } from "./described-routes.js";
@@ -32,13 +31,13 @@ export function addTeiRoutes(
   const { directory } = deps;
   const actions = createActions(config, deps.operations);
   const early = refuseEarly(deps.admission);
-  // A scope of its own: bodies stay bytes until their route reads them.
+  // A scope of its own: actions read bodies, since some routes know only then which action it is.
   void app.register(async (plain) => {
-    keepJsonBytes(plain);
+    plain.setValidatorCompiler(() => (value) => ({ value }));
     refuseOtherSpellings(plain);
     const scope = describeProtocol(plain, tei);
     for (const { path, action, body, summary, answer } of describedRoutes) {
-      const schema = { summary, body: body.schema, response: { 200: answer } };
+      const schema = { summary, body, response: { 200: answer } };
       scope.post(path, { ...early, schema }, run(actions[action]));
     }
     for (const path of ["/", "/invocations"]) {
@@ -68,7 +67,7 @@ const byModelSchema = {
 };
 const vertexSchema = {
   summary: "An answer for each instance, by what the default model is for",
-  body: vertexBody.schema,
+  body: vertexBody,
   response: { 200: answers.vertexAnswer },
 };
 const infoSchema = { summary: "What the server serves", response: { 200: answers.infoAnswer } };
@@ -76,9 +75,9 @@ const pingSchema = { summary: "The server lives" };
 
 function run(action: Action) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
-    const bytes = bytesOf(request);
+    const body = requireJson(request);
     const caller: Caller = { context: contextOf(request), priority: priorityOf(request) };
-    const { json, usage } = await action((shape) => readJson(shape, bytes), caller);
+    const { json, usage } = await action((schema) => readTeiBody(schema, body), caller);
     if (usage !== undefined) void reply.headers(Object.fromEntries(computeHeaders(usage)));
     return reply.type("application/json").send(json);
   };

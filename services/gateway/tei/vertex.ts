@@ -1,9 +1,8 @@
 import { MeshError } from "../../../lib/errors.js";
 import type { GatewayConfig } from "../config.js";
-import { attempt, readJsonValue } from "../http/read-json.js";
 import type { ModelDirectory } from "../model-directory.js";
 import type { Action, ActionName, Caller } from "./actions.js";
-import { rerankBody, vertexBody } from "./bodies.js";
+import { readTeiValue, rerankBody, vertexBody } from "./bodies.js";
 import { defaultActionName } from "./default-action.js";
 
 /** Each instance is a request of its own, for what the default model does; the answers keep their order. */
@@ -12,11 +11,11 @@ export function createVertex(
   actions: Readonly<Record<ActionName, Action>>,
   directory: ModelDirectory,
 ): Action {
-  const answer = async (instance: Buffer, usual: ActionName, caller: Caller): Promise<Buffer> => {
+  const answer = async (instance: unknown, usual: ActionName, caller: Caller): Promise<Buffer> => {
     // Only these bodies cannot be mistaken for others.
-    const isRerank = attempt(() => readJsonValue(rerankBody, instance)) !== undefined;
+    const isRerank = rerankBody.safeParse(instance).success;
     const action = actions[isRerank ? "rerank" : usual];
-    return (await action((shape) => readJsonValue(shape, instance), caller)).json;
+    return (await action((schema) => readTeiValue(schema, instance), caller)).json;
   };
 
   return async (read, caller) => {
