@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import type { Release } from "./defer.js";
 
 /** Takes over a connection that has been accepted. */
@@ -21,20 +22,33 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 /** Connections that stay silent for so long are closed before they have a protocol. */
 const firstBytesMsMax = 10_000;
 
-/** Listens once and hands each connection to HTTP/1.1 or HTTP/2, by its first bytes. Returns the port. */
+/** What a port needs to speak TLS, in PEM. */
+export interface Secured {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Set: callers without a certificate of these authorities are refused. */
+  readonly clientCa?: Buffer;
+}
+
+/**
+ * Listens once and hands each connection to HTTP/1.1 or HTTP/2, by its first bytes; with TLS, by the first
+ * bytes inside it, which are the ones that ALPN has agreed on. Returns the port.
+ */
 export async function listenOnOnePort(
   options: {
     readonly host: string;
     readonly port: number;
     readonly http1: Acceptor;
     readonly http2: Acceptor;
+    /** Absent: cleartext. */
+    readonly tls?: Secured | undefined;
     /** Connections that are open stay; new ones are refused from its abort on. */
     readonly until?: AbortSignal;
   },
   defer: (release: Release) => void,
 ): Promise<number> {
   const undecided = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
+  const accept = (socket: Socket): void => {
     undecided.add(socket);
     const forget = (): void => void undecided.delete(socket);
     socket.once("close", forget);
@@ -43,9 +57,14 @@ export async function listenOnOnePort(
     whenDecided(socket, (isHttp2) => {
       forget();
       socket.setTimeout(0);
+      socket.removeAllListeners("timeout");
       (isHttp2 ? options.http2 : options.http1).accept(socket);
     });
-  });
+  };
+  const server =
+    options.tls === undefined
+      ? createServer({ noDelay: true }, accept)
+      : listenSecurely(options.tls, { accept, undecided });
   server.listen(options.port, options.host);
   await once(server, "listening");
   options.until?.addEventListener("abort", () => server.close());
@@ -55,6 +74,34 @@ export async function listenOnOnePort(
   });
   const address = server.address();
   return typeof address === "object" && address !== null ? address.port : options.port;
+}
+
+function listenSecurely(
+  { cert, key, clientCa }: Secured,
+  {
+    accept,
+    undecided,
+  }: { readonly accept: (socket: Socket) => void; readonly undecided: Set<Socket> },
+): NetServer {
+  const server = createTlsServer(
+    {
+      cert,
+      key,
+      ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true }),
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: firstBytesMsMax,
+      noDelay: true,
+    },
+    accept,
+  );
+  // A handshake must not outlive the server. Connections that got past it have ended when the port is released.
+  server.on("connection", (socket: Socket) => {
+    undecided.add(socket);
+    socket.once("close", () => undecided.delete(socket));
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
 }
 
 /** Reads until the bytes differ from the preface or complete it, then puts them back. */
@@ -69,7 +116,6 @@ function whenDecided(socket: Socket, decide: (isHttp2: boolean) => void): void {
     const matches = bytes.subarray(0, length).equals(preface.subarray(0, length));
     if (matches && length < preface.length) return;
     socket.off("readable", onReadable);
-    socket.removeAllListeners("timeout");
     socket.unshift(bytes);
     decide(matches);
   };

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { ConfigError, type Schema } from "../lib/config.js";
+import { ConfigError, readConfig, type Schema } from "../lib/config.js";
 import { MeshError } from "../lib/errors.js";
 import { packageRoot } from "../lib/package-root.js";
 import { processSchema } from "../lib/process-config.js";
@@ -63,13 +63,17 @@ async function run(name: string, open: (platform: Platform) => Promise<number>):
     await startTelemetry({ env: process.env, serviceName: `arrowmesh-${name}`, log, defer });
     endOnSignals(platform);
     const port = await open(platform);
-    log.info(
-      { role: name, url: `http://${config.host}:${port}`, ready_ms: Math.round(clock.nowMs()) },
-      "serving",
-    );
+    const url = `${schemeOf(name, platform)}://${config.host}:${port}`;
+    log.info({ role: name, url, ready_ms: Math.round(clock.nowMs()) }, "serving");
   } catch (error) {
     fail(error);
   }
+}
+
+/** Only the public port speaks TLS. */
+function schemeOf(name: string, { env }: Platform): string {
+  const isPublic = name === "mesh" || name === "gateway";
+  return isPublic && readConfig(gatewaySchema, env).tlsCertFile !== undefined ? "https" : "http";
 }
 
 /** What a person can mend is said in one line; anything else is a bug and shows where it is. */

@@ -12,10 +12,20 @@ import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
 import type { Entry, OpenEntry } from "./entry.js";
+import { toRefusal } from "./refusal.js";
 import { toDetails } from "./status.js";
 
-/** Where the server puts the address of the client, which Connect does not hand to handlers. */
-export const clientIpKey = createContextKey<string | undefined>(undefined);
+/** A request before Connect has read it, and whether it has come as far as a method. */
+export interface ConnectArrival {
+  readonly clientIp: string | undefined;
+  hasBegun: boolean;
+}
+
+/** Where the server puts what Connect does not hand to handlers. */
+export const arrivalKey = createContextKey<ConnectArrival>({
+  clientIp: undefined,
+  hasBegun: false,
+});
 
 export interface ConnectOptions {
   readonly role: string;
@@ -50,8 +60,9 @@ function serveMethod(
     return { interceptors, info, context };
   };
   if (method.methodKind === "unary" || method.methodKind === "client_streaming") {
-    return async (request, connect) => {
+    return async (given, connect) => {
       const entry = enter(method, connect, options.openEntry);
+      const request = receive(method, given);
       try {
         return await dispatchUnary(callOf(connect, entry), (inner) => handler(request, inner));
       } catch (thrown) {
@@ -61,8 +72,9 @@ function serveMethod(
       }
     };
   }
-  return async function* (request, connect) {
+  return async function* (given, connect) {
     const entry = enter(method, connect, options.openEntry);
+    const request = receive(method, given);
     try {
       yield* dispatchStream(
         callOf(connect, entry),
@@ -77,6 +89,21 @@ function serveMethod(
   };
 }
 
+/** One message, or a stream of them whose failures are the caller's: too large, not readable, left. */
+function receive({ methodKind }: DescMethod, given: unknown): unknown {
+  const isOneMessage = methodKind === "unary" || methodKind === "server_streaming";
+  // Connect gives an iterable to methods that receive a stream.
+  return isOneMessage ? given : readStream(given as AsyncIterable<unknown>);
+}
+
+async function* readStream(messages: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  try {
+    yield* messages;
+  } catch (thrown) {
+    throw thrown instanceof ConnectError ? toRefusal(thrown) : thrown;
+  }
+}
+
 const protocols: Readonly<Record<string, CallInfo["protocol"]>> = {
   connect: "connect",
   grpc: "grpc",
@@ -84,10 +111,12 @@ const protocols: Readonly<Record<string, CallInfo["protocol"]>> = {
 };
 
 function enter(method: DescMethod, connect: HandlerContext, openEntry: OpenEntry): Entry {
+  const arrival = connect.values.get(arrivalKey);
+  arrival.hasBegun = true;
   const entry = openEntry({
     carrier: connect.requestHeader,
     getter: headersGetter,
-    clientIp: connect.values.get(clientIpKey),
+    clientIp: arrival.clientIp,
     timeoutMs: connect.timeoutMs(),
     isStream: isStream(method),
   });
@@ -100,7 +129,8 @@ function enter(method: DescMethod, connect: HandlerContext, openEntry: OpenEntry
   return { ...entry, context: { ...entry.context, answerHeaders: connect.responseHeader } };
 }
 
-const headersGetter: TextMapGetter<Headers> = {
+/** Reads a trace parent or a request id out of headers. */
+export const headersGetter: TextMapGetter<Headers> = {
   keys: (headers) => [...headers.keys()],
   get: (headers, key) => headers.get(key) ?? undefined,
 };

@@ -46,14 +46,15 @@ test("the key is in no printed configuration", () => {
   equal(inspect(key, { depth: 5, showHidden: true }).includes("sesame"), false);
 });
 
-test("an address that others reach needs a key, or the switch", () => {
-  const without = { apiKey: undefined, isPublicAllowed: false };
+test("an address that others reach needs a key, client certificates, or the switch", () => {
+  const without = { apiKey: undefined, isPublicAllowed: false, tlsClientCaFile: undefined };
   for (const host of ["127.0.0.1", "127.8.0.1", "::1", "localhost"]) {
     requireAuthenticationOnPublic(host, without);
   }
   for (const host of ["0.0.0.0", "::", "10.0.0.1", "example.org"]) {
     throws(() => requireAuthenticationOnPublic(host, without), /set API_KEY/);
     requireAuthenticationOnPublic(host, { ...without, apiKey: key });
+    requireAuthenticationOnPublic(host, { ...without, tlsClientCaFile: "authorities.pem" });
     requireAuthenticationOnPublic(host, { ...without, isPublicAllowed: true });
   }
 });

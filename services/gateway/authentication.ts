@@ -29,16 +29,17 @@ export function authenticate(key: Secret): Interceptor {
   };
 }
 
-/** An address that others reach needs a key, unless that is switched off in so many words. */
+/** An address that others reach needs a key or client certificates, unless that is switched off in so many words. */
 export function requireAuthenticationOnPublic(
   host: string,
-  { isPublicAllowed, apiKey }: Pick<GatewayConfig, "isPublicAllowed" | "apiKey">,
+  config: Pick<GatewayConfig, "isPublicAllowed" | "apiKey" | "tlsClientCaFile">,
 ): void {
   const isLoopback =
     host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-  if (isLoopback || isPublicAllowed || apiKey !== undefined) return;
+  const isAuthenticated = config.apiKey !== undefined || config.tlsClientCaFile !== undefined;
+  if (isLoopback || isAuthenticated || config.isPublicAllowed) return;
   throw new ConfigError([
-    `HOST=${host} is reachable by others and nobody has to authenticate; set API_KEY, or ALLOW_PUBLIC_WITHOUT_AUTHENTICATION=true if that is meant`,
+    `HOST=${host} is reachable by others and nobody has to authenticate; set API_KEY, TLS_CLIENT_CA_FILE, or ALLOW_PUBLIC_WITHOUT_AUTHENTICATION=true if that is meant`,
   ]);
 }
 

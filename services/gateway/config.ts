@@ -3,9 +3,27 @@ import { type ConfigOf, flag, integer, list, secret, text } from "../../lib/conf
 export const gatewaySchema = {
   port: {
     env: "PORT",
-    doc: "the public port: HTTP/1.1 and cleartext HTTP/2",
+    doc: "the public port: HTTP/1.1 and HTTP/2, in cleartext or by TLS",
     parse: integer({ min: 0, max: 65_535 }),
     fallback: 8_080,
+  },
+  tlsCertFile: {
+    env: "TLS_CERT_FILE",
+    doc: "PEM file of the public port's certificate, with those in between; unset: cleartext",
+    parse: text(),
+    fallback: undefined,
+  },
+  tlsKeyFile: {
+    env: "TLS_KEY_FILE",
+    doc: "PEM file of its private key",
+    parse: text(),
+    fallback: undefined,
+  },
+  tlsClientCaFile: {
+    env: "TLS_CLIENT_CA_FILE",
+    doc: "PEM file of authorities; callers must show a certificate that one of them has signed",
+    parse: text(),
+    fallback: undefined,
   },
   isPublicAllowed: {
     env: "ALLOW_PUBLIC_WITHOUT_AUTHENTICATION",
@@ -84,6 +102,12 @@ export const gatewaySchema = {
     doc: "milliseconds after which tokens reserved by a gateway that died come back",
     parse: integer({ min: 1_000, max: 600_000 }),
     fallback: 60_000,
+  },
+  compressBytesMin: {
+    env: "COMPRESS_BYTES_MIN",
+    doc: "bytes from which an answer is compressed when its caller accepts that",
+    parse: integer({ min: 0, max: 1 << 30 }),
+    fallback: 16_384,
   },
   corsOrigins: {
     env: "CORS_ORIGINS",

@@ -1,22 +1,58 @@
 import { cors } from "@connectrpc/connect";
-import type { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { NodeRequest, NodeResponse } from "../../lib/exchange.js";
+import { addVary } from "../../lib/vary.js";
 
-type Handler = ReturnType<typeof connectNodeAdapter>;
-
+const allowedMethods = cors.allowedMethods.join(", ");
 const allowedHeaders = [
   ...cors.allowedHeaders,
   "Authorization",
+  "X-Api-Key",
   "X-Request-Id",
   "traceparent",
   "tracestate",
+  "baggage",
+  "Priority",
+  "Content-Encoding",
+  "If-None-Match",
   "Inference-Header-Content-Length",
+  // What the openai SDK sends from a page.
+  "OpenAI-Organization",
+  "OpenAI-Project",
+  "X-Stainless-Arch",
+  "X-Stainless-Lang",
+  "X-Stainless-OS",
+  "X-Stainless-Package-Version",
+  "X-Stainless-Retry-Count",
+  "X-Stainless-Runtime",
+  "X-Stainless-Runtime-Version",
+  "X-Stainless-Timeout",
 ].join(", ");
 const exposedHeaders = [
   ...cors.exposedHeaders,
-  "X-Request-Id",
+  "ETag",
   "Retry-After",
+  "RateLimit",
+  "RateLimit-Policy",
+  "WWW-Authenticate",
+  "X-Request-Id",
+  "X-RateLimit-Limit-Requests",
+  "X-RateLimit-Limit-Tokens",
+  "X-RateLimit-Remaining-Requests",
+  "X-RateLimit-Remaining-Tokens",
+  "X-RateLimit-Reset-Requests",
+  "X-RateLimit-Reset-Tokens",
+  "OpenAI-Processing-Ms",
+  "X-Compute-Type",
+  "X-Compute-Time",
+  "X-Compute-Characters",
+  "X-Compute-Tokens",
+  "X-Total-Time",
+  "X-Tokenization-Time",
+  "X-Queue-Time",
+  "X-Inference-Time",
   "Inference-Header-Content-Length",
 ].join(", ");
+const preflightSecondsMax = 7_200;
 const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /**
@@ -27,13 +63,15 @@ const loopback = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 export function createCors(
   origins: readonly string[],
   methodsOf: (path: string) => readonly string[],
-): (...exchange: Parameters<Handler>) => boolean {
+): (request: NodeRequest, response: NodeResponse) => boolean {
   const isAllowed = createOriginCheck(origins);
 
   return (request, response) => {
-    const { origin } = request.headers;
-    const isPreflight = request.method === "OPTIONS";
-    if (origin !== undefined) response.setHeader("vary", "Origin");
+    const { method, headers } = request;
+    const { origin } = headers;
+    const isPreflight = method === "OPTIONS";
+    // An answer that a browser keeps for a page of no origin must not be shown to one that has an origin.
+    if (method === "GET" || method === "HEAD" || origin !== undefined) addVary(response, "Origin");
     if (origin !== undefined && isAllowed(origin)) allow(origin, response, isPreflight);
     if (!isPreflight) return false;
     const methods = methodsOf(request.url?.split("?")[0] ?? "/");
@@ -45,13 +83,13 @@ export function createCors(
   };
 }
 
-function allow(origin: string, response: Parameters<Handler>[1], isPreflight: boolean): void {
+function allow(origin: string, response: NodeResponse, isPreflight: boolean): void {
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("access-control-expose-headers", exposedHeaders);
   if (!isPreflight) return;
-  response.setHeader("access-control-allow-methods", cors.allowedMethods.join(", "));
+  response.setHeader("access-control-allow-methods", allowedMethods);
   response.setHeader("access-control-allow-headers", allowedHeaders);
-  response.setHeader("access-control-max-age", "7200");
+  response.setHeader("access-control-max-age", preflightSecondsMax);
 }
 
 /** Whether pages of an origin may call. Routes that change something ask it themselves: CORS only hides answers. */

@@ -1,27 +1,38 @@
 import { createServer } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
-import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { ConnectRouter } from "@connectrpc/connect";
 import type { FastifyInstance } from "fastify";
 import { type Clock, sleep } from "../../lib/clock.js";
 import type { Release } from "../../lib/defer.js";
+import type { NodeRequest, NodeResponse } from "../../lib/exchange.js";
 import type { Interceptor } from "../../lib/interceptors/interceptor.js";
 import { acceptHttp1, listenOnOnePort } from "../../lib/one-port.js";
 import type { Binding } from "../../lib/rpc/call.js";
-import { addConnectRoutes, clientIpKey } from "../../lib/rpc/connect-routes.js";
+import { createConnectHandler } from "../../lib/rpc/connect-handler.js";
 import type { OpenEntry } from "../../lib/rpc/entry.js";
 import { decodeInvalidUtf8AsLoneSurrogate } from "../../lib/rpc/lenient-utf8.js";
+import { dropUnread } from "../../lib/unread-body.js";
 import type { GatewayConfig } from "./config.js";
 import { createCors } from "./cors.js";
 import { createApp } from "./http/app.js";
 import { methodsOf } from "./http/errors.js";
+import { readTls } from "./tls.js";
 
 /** Responses that are still being written get this long when the process ends. */
 const flushMsMax = 2_000;
 
 export interface EdgeOptions {
   readonly host: string;
-  readonly config: Pick<GatewayConfig, "port" | "bodyBytesMax" | "corsOrigins">;
+  readonly config: Pick<
+    GatewayConfig,
+    | "port"
+    | "bodyBytesMax"
+    | "compressBytesMin"
+    | "corsOrigins"
+    | "tlsCertFile"
+    | "tlsKeyFile"
+    | "tlsClientCaFile"
+  >;
   readonly clock: Clock;
   readonly openEntry: OpenEntry;
   readonly bindings: readonly {
@@ -31,17 +42,21 @@ export interface EdgeOptions {
   /** For the plain HTTP routes. */
   readonly interceptors: readonly Interceptor[];
   readonly addRoutes: (app: FastifyInstance) => void;
+  /** For services that no binding describes: those that speak Connect's own terms. */
+  readonly addRpcRoutes?: (router: ConnectRouter) => void;
   readonly defer: (release: Release) => void;
 }
 
-/** The public port: Connect, gRPC, gRPC-Web and HTTP+JSON, over HTTP/1.1 and cleartext HTTP/2. Returns the port. */
+/** The public port: Connect, gRPC, gRPC-Web and HTTP+JSON, over HTTP/1.1 and HTTP/2, in cleartext or TLS. Returns it. */
 export async function openEdge(options: EdgeOptions): Promise<number> {
   const { config, clock, defer, openEntry, interceptors } = options;
   decodeInvalidUtf8AsLoneSurrogate();
+  const tls = readTls(config);
   let toFastify: Handler = () => {};
   const http1 = createServer({ keepAliveTimeout: 75_000, requestTimeout: 60_000 });
   const app = createApp({
     bodyBytesMax: config.bodyBytesMax,
+    compressBytesMin: config.compressBytesMin,
     interceptors,
     openEntry,
     createServer: (listener) => {
@@ -56,10 +71,11 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
   const responses = new Set<unknown>();
   const answer = createHandler(options, {
     methodsOf: (path) => methodsOf(app, path),
-    fallback: (request, response) => toFastify(request, response),
+    answer: (request, response) => toFastify(request, response),
   });
   const handle: Handler = (request, response) => {
     responses.add(response);
+    dropUnread(request, response, clock);
     response.once("close", () => responses.delete(response));
     answer(request, response);
   };
@@ -72,6 +88,7 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
       port: config.port,
       http1: acceptHttp1(http1),
       http2: { accept: (socket) => http2.emit("connection", socket) },
+      tls,
     },
     defer,
   );
@@ -87,31 +104,27 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
   return port;
 }
 
-type Handler = ReturnType<typeof connectNodeAdapter>;
+type Handler = (request: NodeRequest, response: NodeResponse) => void;
 
 /** CORS, then RPC by path, then the plain HTTP routes. */
 function createHandler(
   options: EdgeOptions,
   plain: {
     readonly methodsOf: (path: string) => readonly string[];
-    readonly fallback: Handler;
+    readonly answer: Handler;
   },
 ): Handler {
-  const { config, openEntry } = options;
+  const { config } = options;
   const answerCors = createCors(config.corsOrigins, plain.methodsOf);
-  const handleRpc = connectNodeAdapter({
-    routes: (router: ConnectRouter) => {
-      for (const { binding, interceptors } of options.bindings) {
-        addConnectRoutes(router, binding, { role: "gateway", openEntry, interceptors });
-      }
-    },
-    readMaxBytes: config.bodyBytesMax,
-    contextValues: (request) =>
-      createContextValues().set(clientIpKey, request.socket.remoteAddress),
-    fallback: plain.fallback,
+  const answerRpc = createConnectHandler({
+    ...options,
+    role: "gateway",
+    messageBytesMax: config.bodyBytesMax,
+    compressBytesMin: config.compressBytesMin,
   });
   return (request, response) => {
-    if (!answerCors(request, response)) handleRpc(request, response);
+    const isAnswered = answerCors(request, response) || answerRpc(request, response);
+    if (!isAnswered) plain.answer(request, response);
   };
 }
 

@@ -85,11 +85,12 @@ export async function openOipEdge({ refuse = false } = {}) {
   );
   const app = createApp({
     bodyBytesMax,
+    compressBytesMin: 16_384,
     interceptors: [],
     openEntry: createOpenEntry(systemClock, { unaryMsMax: 5_000, streamMsMax: 5_000 }),
     createServer,
   });
-  addOipRoutes(app, { bodyBytesMax, corsOrigins: ["loopback"] }, { oip });
+  addOipRoutes(app, { corsOrigins: ["loopback"] }, { oip });
   await app.ready();
   const call = (method: "GET" | "POST", url: string, payload?: unknown, headers = {}) =>
     app.inject({

@@ -21,7 +21,9 @@ import type { CallContext } from "../../../lib/rpc/call.js";
 import type { OpenEntry } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
+import { compressAnswers, validateAnswers } from "./answers.js";
 import { answerErrors, wordsOf } from "./errors.js";
+import { unpacked } from "./unpacked.js";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -34,6 +36,7 @@ declare module "fastify" {
 
 export interface AppOptions {
   readonly bodyBytesMax: number;
+  readonly compressBytesMin: number;
   readonly interceptors: readonly Interceptor[];
   readonly openEntry: OpenEntry;
   /** Takes the listener instead of a port: the edge owns the sockets. */
@@ -54,6 +57,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   answerErrors(app);
   acceptJson(app);
   useZodSchemas(app);
+  validateAnswers(app);
+  compressAnswers(app, options.compressBytesMin);
   runAsCalls(app, options);
   return app;
 }
@@ -98,15 +103,16 @@ export function requireJson({ body, headers }: FastifyRequest): unknown {
 /** Any JSON media type; the bytes must be UTF-8, which JSON.parse would not notice. */
 function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(jsonType, { parseAs: "buffer" }, (_request, body, done) => {
-    const bytes = body as Buffer;
-    try {
-      if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
-      done(null, JSON.parse(bytes.toString("utf8")));
-    } catch (cause) {
-      done(malformed(cause instanceof SyntaxError ? cause.message : "not JSON"));
-    }
-  });
+  app.addContentTypeParser(jsonType, { parseAs: "buffer" }, unpacked(parseJson));
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    throw malformed(cause instanceof SyntaxError ? cause.message : "not JSON");
+  }
 }
 
 function malformed(reason: string): MeshError {

@@ -9,7 +9,7 @@ import type { GatewayConfig } from "../config.js";
 import { createOriginCheck } from "../cors.js";
 import { contextOf } from "../http/app.js";
 import { readBody } from "../http/bodies.js";
-import { acceptAnyType, readBytes } from "./body.js";
+import { acceptAnyType, bytesOf } from "./body.js";
 import { answerOipErrors } from "./errors.js";
 import { parseJson, readInferRequest } from "./read-request.js";
 import { changeBody, describeOip, indexBody, schemas } from "./schemas.js";
@@ -25,7 +25,7 @@ type Oip = Client<typeof GRPCInferenceService>;
 /** The REST form of the Open Inference Protocol: the same calls as gRPC's, written in JSON and binary data. */
 export function addOipRoutes(
   app: FastifyInstance,
-  config: Pick<GatewayConfig, "bodyBytesMax" | "corsOrigins">,
+  config: Pick<GatewayConfig, "corsOrigins">,
   deps: { readonly oip: Binding },
 ): void {
   const bindings = [watching(deps.oip)];
@@ -37,7 +37,7 @@ export function addOipRoutes(
     answerOipErrors(scope);
     describeOip(scope);
     addServerRoutes(scope, oip);
-    addModelRoutes(scope, config, oip);
+    addModelRoutes(scope, oip);
     addRepositoryRoutes(scope, config, oip);
     addAbsentRoutes(scope);
   });
@@ -72,11 +72,7 @@ function addServerRoutes(app: FastifyInstance, oip: Oip): void {
 }
 
 /** Names of models may hold slashes, so one route takes whatever follows and looks at how it ends. */
-function addModelRoutes(
-  app: FastifyInstance,
-  config: Pick<GatewayConfig, "bodyBytesMax">,
-  oip: Oip,
-): void {
+function addModelRoutes(app: FastifyInstance, oip: Oip): void {
   app.get("/v2/models/*", { schema: schemas.describe }, async (request, reply) => {
     const { action, ...model } = readModelPath(request);
     return await describe[action]({ oip, model, request, reply });
@@ -86,7 +82,7 @@ function addModelRoutes(
     const { action, ...model } = readModelPath(request);
     if (action === "trace/setting") throw unsupported("trace settings are");
     if (action !== "infer") throw new MeshError("wrong_method", "POST is not allowed here");
-    const body = await readBytes(request, config.bodyBytesMax);
+    const body = bytesOf(request);
     const length = request.headers["inference-header-content-length"];
     const { message, isBinary } = readInferRequest(body, length?.toString(), model);
     const response = await oip.modelInfer(message, contextOf(request));
@@ -147,14 +143,13 @@ function readModelPath(request: FastifyRequest): {
 
 function addRepositoryRoutes(
   app: FastifyInstance,
-  config: Pick<GatewayConfig, "bodyBytesMax" | "corsOrigins">,
+  config: Pick<GatewayConfig, "corsOrigins">,
   oip: Oip,
 ): void {
-  const { bodyBytesMax } = config;
   const isOriginAllowed = createOriginCheck(config.corsOrigins);
 
   app.post("/v2/repository/index", { schema: schemas.index }, async (request) => {
-    const body = readBody(indexBody, parseJson(await readBytes(request, bodyBytesMax)));
+    const body = readBody(indexBody, parseJson(bytesOf(request)));
     const { models } = await oip.repositoryIndex(
       { ready: body.ready ?? false },
       contextOf(request),
@@ -170,7 +165,7 @@ function addRepositoryRoutes(
     }
     const path = (request.params as { readonly "*": string })["*"];
     const { name: modelName = "", change } = repositoryPath.exec(path)?.groups ?? {};
-    const body = readBody(changeBody, parseJson(await readBytes(request, bodyBytesMax)));
+    const body = readBody(changeBody, parseJson(bytesOf(request)));
     const names = Object.keys(body.parameters ?? {});
     const message = { modelName, parameters: Object.fromEntries(names.map((name) => [name, {}])) };
     const context = contextOf(request);

@@ -11,6 +11,7 @@ import { addOpenApiRoutes } from "./routes.js";
 async function openApp(t: TestContext) {
   const app = createApp({
     bodyBytesMax: 1_000,
+    compressBytesMin: 16_384,
     interceptors: [],
     openEntry: createOpenEntry(systemClock, { unaryMsMax: 5_000, streamMsMax: 5_000 }),
     createServer,
