@@ -120,6 +120,15 @@ test("a protocol gives its routes a heading, headers, and errors in its shape", 
   });
 });
 
+test("a route's own meaning of a status goes before its protocol's", () => {
+  const response = { 200: z.string(), 404: z.literal("none") };
+  const { part } = documentOf({ method: "GET", url: "/a", schema: { protocol, response } });
+  const responses = part<Record<string, { content: unknown }>>("/a", "get", "responses");
+  deepEqual(responses["404"]?.content, {
+    "application/json": { schema: { type: "string", const: "none" } },
+  });
+});
+
 test("parameters of the path are named by the path, or described by a schema", () => {
   const id = z.string().meta({ description: "Which one." });
   const querystring = z.object({ raw: z.boolean().optional() });

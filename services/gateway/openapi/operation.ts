@@ -35,7 +35,8 @@ export function toOperation(
       : {
           requestBody: { required: isRequired(body), content: toContent(body, schemas, examples) },
         }),
-    responses: { ...toResponses(schema, protocol, schemas), ...toErrors(protocol, schemas) },
+    // A route may give a status a meaning of its own.
+    responses: { ...toErrors(protocol, schemas), ...toResponses(schema, protocol, schemas) },
   };
 }
 
