@@ -16,7 +16,11 @@ import { createHealth, type NamedHealth } from "../lib/rpc/health.js";
 import { createLocalChannel } from "../lib/rpc/local-channel.js";
 import { createReflection } from "../lib/rpc/reflection.js";
 import { Admission } from "./gateway/admission.js";
-import { authenticate, requireAuthenticationOnPublic } from "./gateway/authentication.js";
+import {
+  authenticate,
+  isPublicCall,
+  requireAuthenticationOnPublic,
+} from "./gateway/authentication.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
 import { Limiter } from "./gateway/limiter.js";
@@ -218,7 +222,7 @@ async function serveGateway(
     addRoutes: (app) => {
       addOpenApiRoutes(app, {
         version: platform.version,
-        isAuthenticated: config.apiKey !== undefined,
+        isPublicCall: config.apiKey === undefined ? undefined : isPublicCall,
       });
       addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
       addTeiRoutes(app, config, { operations, directory, admission, version });

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import { ConfigError, type Secret } from "../../lib/config.js";
 import { MeshError } from "../../lib/errors.js";
-import type { CallInfo, Interceptor } from "../../lib/interceptors/interceptor.js";
+import type { Interceptor } from "../../lib/interceptors/interceptor.js";
 import type { GatewayConfig } from "./config.js";
 
 /**
@@ -23,7 +23,7 @@ const publicPages = /^GET \/(docs|proto)(\/|$)/;
 export function authenticate(key: Secret): Interceptor {
   const wanted = digest(`Bearer ${key.reveal()}`);
   return (info) => {
-    if (isPublic(info) || timingSafeEqual(digest(info.authorization ?? ""), wanted))
+    if (isPublicCall(info.name) || timingSafeEqual(digest(info.authorization ?? ""), wanted))
       return undefined;
     throw new MeshError("unauthenticated", "No valid auth token");
   };
@@ -43,8 +43,8 @@ export function requireAuthenticationOnPublic(
   ]);
 }
 
-/** A HEAD asks for what GET answers. */
-function isPublic({ name }: CallInfo): boolean {
+/** Whether the call of this name needs no key. A HEAD asks for what GET answers. */
+export function isPublicCall(name: string): boolean {
   const read = name.replace(/^HEAD /, "GET ");
   return publicCalls.has(read) || publicPages.test(read);
 }

@@ -56,5 +56,5 @@ async function tryOut(page: Page, operationId: string): Promise<string> {
   const answer = operation.locator(".live-responses-table tr.response").first();
   await answer.waitFor();
   equal(await answer.locator(".response-col_status").first().innerText(), "200");
-  return await answer.locator(".highlight-code").first().innerText();
+  return await answer.locator(".highlight-code code").first().innerText();
 }

@@ -42,6 +42,10 @@ export function addOpenAiRoutes(
 const embeddingsSchema = {
   summary: "Vectors of texts",
   body: embeddingsBody,
+  examples: {
+    "A text": { input: "What is deep learning?" },
+    "Two texts, as base64": { input: ["a", "b"], encoding_format: "base64" },
+  },
   response: { 200: embeddingsAnswer },
 };
 

@@ -5,7 +5,7 @@ import { optional } from "../http/bodies.js";
 import { createDocument } from "./document.js";
 import type { DeclaredRoute } from "./operation.js";
 
-const facts = { version: "1.2.3", isAuthenticated: false };
+const facts = { version: "1.2.3", isPublicCall: undefined };
 const protocol = {
   tag: "Test",
   description: "A protocol.",
@@ -13,7 +13,6 @@ const protocol = {
     schema: z.object({ error: z.string() }).meta({ id: "TestError" }),
     statuses: [404, 422],
   },
-  headers: { "x-time": "Milliseconds it took." },
 };
 
 function documentOf(...routes: readonly DeclaredRoute[]) {
@@ -100,10 +99,11 @@ test("two schemas of one id are a mistake of ours", () => {
   throws(() => documentOf({ method: "GET", url: "/a", schema: { response } }));
 });
 
-test("a protocol gives its routes a heading, headers, and errors in its shape", () => {
+test("a protocol gives its routes a heading and errors in its shape", () => {
+  const answerHeaders = { "x-time": "Milliseconds it took." };
   const { part, tags } = documentOf(
     { method: "GET", url: "/probe", schema: {} },
-    { method: "GET", url: "/a", schema: { protocol } },
+    { method: "GET", url: "/a", schema: { protocol, answerHeaders } },
   );
   const [first, last] = tags;
   deepEqual(first, { name: "Test", description: "A protocol." });
@@ -160,8 +160,18 @@ test("a route that serves several paths stands in the document as those", () => 
   );
 });
 
-test("where callers need a key, the document says so", () => {
-  const { security, components } = createDocument([], { version: "1", isAuthenticated: true });
+test("where callers need a key, the document says so, and for which routes they do not", () => {
+  const isPublicCall = (name: string) => name === "GET /open/*";
+  const open = { "/open/:id": {} };
+  const { security, components, paths } = createDocument(
+    [
+      { method: "GET", url: "/open/*", schema: { paths: open } },
+      { method: "GET", url: "/closed", schema: {} },
+    ],
+    { version: "1", isPublicCall },
+  );
   deepEqual(security, [{ key: [] }]);
   deepEqual(components.securitySchemes, { key: { type: "http", scheme: "bearer" } });
+  deepEqual(paths["/open/{id}"]?.get?.security, []);
+  equal(paths["/closed"]?.get?.security, undefined);
 });

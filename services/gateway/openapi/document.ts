@@ -5,8 +5,8 @@ import type { Protocol } from "./route-schemas.js";
 
 export interface DocumentFacts {
   readonly version: string;
-  /** Whether callers need a key. */
-  readonly isAuthenticated: boolean;
+  /** Which calls need no key, where the others need one. */
+  readonly isPublicCall: ((name: string) => boolean) | undefined;
 }
 
 /** An OpenAPI 3.1 document. */
@@ -23,9 +23,10 @@ export interface OpenApiDocument {
 /** The OpenAPI document of these routes: what validates their bodies is what stands in it. */
 export function createDocument(
   declared: readonly DeclaredRoute[],
-  { version, isAuthenticated }: DocumentFacts,
+  { version, isPublicCall }: DocumentFacts,
 ): OpenApiDocument {
-  const routes = declared.flatMap(toDocumented);
+  const needsKey = isPublicCall !== undefined;
+  const routes = declared.map((route) => withSecurity(route, isPublicCall)).flatMap(toDocumented);
   const schemas = toJsonSchemas(routes.flatMap((route) => zodSchemasOf(route, protocolOf(route))));
   const paths: Record<string, Record<string, JsonObject>> = {};
   for (const route of routes) {
@@ -41,8 +42,8 @@ export function createDocument(
     servers: [{ url: "/" }],
     tags: toTags(routes),
     paths,
-    components: { schemas: schemas.components, ...(isAuthenticated ? key : {}) },
-    ...(isAuthenticated ? { security: [{ key: [] }] } : {}),
+    components: { schemas: schemas.components, ...(needsKey ? key : {}) },
+    ...(needsKey ? { security: [{ key: [] }] } : {}),
   };
 }
 
@@ -56,6 +57,15 @@ const info = {
 };
 
 const parameter = /:(\w+)/g;
+
+function withSecurity(
+  route: DeclaredRoute,
+  isPublicCall: DocumentFacts["isPublicCall"],
+): DeclaredRoute {
+  // The name of a call is that of its route.
+  if (isPublicCall?.(`${route.method} ${route.url}`) !== true) return route;
+  return { ...route, schema: { ...route.schema, security: [] } };
+}
 
 /** One route, or those that it says it serves; each names the parameters of its path. */
 function toDocumented(route: DeclaredRoute): readonly DeclaredRoute[] {

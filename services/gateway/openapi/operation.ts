@@ -36,7 +36,7 @@ export function toOperation(
           requestBody: { required: isRequired(body), content: toContent(body, schemas, examples) },
         }),
     // A route may give a status a meaning of its own.
-    responses: { ...toErrors(protocol, schemas), ...toResponses(schema, protocol, schemas) },
+    responses: { ...toErrors(protocol, schemas), ...toResponses(schema, schemas) },
   };
 }
 
@@ -80,11 +80,8 @@ function toParameters(
   }));
 }
 
-function toResponses(
-  schema: FastifySchema,
-  { headers }: Protocol,
-  schemas: JsonSchemas,
-): JsonObject {
+/** A route that declares no answer has one without a body. */
+function toResponses(schema: FastifySchema, schemas: JsonSchemas): JsonObject {
   const declared = Object.entries(responsesOf(schema));
   const answers = declared.length === 0 ? [["200", undefined] as const] : declared;
   return Object.fromEntries(
@@ -92,7 +89,7 @@ function toResponses(
       status,
       {
         description: STATUS_CODES[status] ?? status,
-        ...(headers === undefined ? {} : { headers: toHeaders(headers) }),
+        ...given({ headers: schema.answerHeaders && toHeaders(schema.answerHeaders) }),
         ...(answer === undefined ? {} : { content: toContent(answer, schemas) }),
       },
     ]),

@@ -16,6 +16,8 @@ declare module "fastify" {
   interface FastifySchema {
     /** Bodies that work as they stand on a server with default settings, by what they show. */
     readonly examples?: Readonly<Record<string, unknown>>;
+    /** Headers of every answer that is none to a failure, each with its meaning. */
+    readonly answerHeaders?: Readonly<Record<string, string>>;
     /** `describeProtocol` sets it. */
     readonly protocol?: Protocol;
     /** What stands in the document in place of the route, where one route serves several paths. */
@@ -62,8 +64,6 @@ export interface Protocol {
   readonly description: string;
   /** The body of its errors, and the statuses that any of its routes may answer. */
   readonly error: { readonly schema: z.ZodType; readonly statuses: readonly number[] };
-  /** Headers of its answers, each with its meaning. */
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Puts the routes that follow in this scope under the protocol's heading, with its errors. */

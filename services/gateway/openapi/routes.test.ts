@@ -17,7 +17,7 @@ async function openApp(t: TestContext) {
     createServer,
   });
   t.after(() => app.close());
-  addOpenApiRoutes(app, { version: "1.2.3", isAuthenticated: false });
+  addOpenApiRoutes(app, { version: "1.2.3", isPublicCall: undefined });
   app.get("/late", { schema: { summary: "Late" } }, async () => "");
   app.get("/hidden", { schema: { hide: true } }, async () => "");
   await app.register(async (scope) => {

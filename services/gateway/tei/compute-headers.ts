@@ -19,3 +19,15 @@ export function computeHeaders({ tokenCounts, characters, timing }: Usage): [str
     typeof value === "string" ? value : String(Math.floor(value)),
   ]);
 }
+
+/** What each of them says. */
+export const computeHeaderMeanings: Readonly<Record<string, string>> = {
+  "x-compute-type": "Always the same; the original sends it, too.",
+  "x-compute-time": "Milliseconds that the request took in all.",
+  "x-compute-characters": "Characters of all texts.",
+  "x-compute-tokens": "Tokens of all texts.",
+  "x-total-time": "Milliseconds that the request took in all.",
+  "x-tokenization-time": "Milliseconds of tokenization.",
+  "x-queue-time": "Milliseconds of waiting for the model.",
+  "x-inference-time": "Milliseconds of the model.",
+};

@@ -36,8 +36,13 @@ export function addTeiRoutes(
     plain.setValidatorCompiler(() => (value) => ({ value }));
     refuseOtherSpellings(plain);
     const scope = describeProtocol(plain, tei);
-    for (const { path, action, body, summary, answer } of describedRoutes) {
-      const schema = { summary, body, response: { 200: answer } };
+    for (const { path, action, body, answer, ...words } of describedRoutes) {
+      const response = { 200: answer };
+      const schema = {
+        ...words,
+        body,
+        response,
+      };
       scope.post(path, { ...early, schema }, run(actions[action]));
     }
     for (const path of ["/", "/invocations"]) {
@@ -63,11 +68,21 @@ const tei = {
 const byModelSchema = {
   summary: "What the default model is for: the body and the answer of that route",
   body: answers.anyJson,
+  examples: {
+    "A text, for an embedding model": { inputs: "What is deep learning?" },
+    "Sentences to compare, for an embedding model": {
+      inputs: { source_sentence: "A cat sits.", sentences: ["A cat is sitting."] },
+    },
+  },
   response: { 200: answers.anyJson },
 };
 const vertexSchema = {
   summary: "An answer for each instance, by what the default model is for",
   body: vertexBody,
+  examples: {
+    "A text, for an embedding model": { instances: [{ inputs: "What is deep learning?" }] },
+    "Texts to rank": { instances: [{ query: "What is it?", texts: ["A cake", "A dog"] }] },
+  },
   response: { 200: answers.vertexAnswer },
 };
 const infoSchema = { summary: "What the server serves", response: { 200: answers.infoAnswer } };
