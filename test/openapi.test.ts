@@ -16,6 +16,7 @@ interface Media {
 interface Operation {
   readonly operationId: string;
   readonly summary?: string;
+  readonly security?: readonly object[];
   readonly parameters?: readonly {
     readonly name: string;
     readonly in: string;
@@ -33,6 +34,7 @@ interface Operation {
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: object;
+  readonly security?: readonly object[];
 }
 
 /** Operations that are not run here, each with the reason. */
@@ -47,15 +49,11 @@ const refused: Readonly<Record<string, number>> = { "POST /embed_sparse": 424 };
 describe("the OpenAPI document", { timeout: 120_000 }, () => {
   let mesh: Mesh;
   let document: Document;
-  let operations: readonly (readonly [name: string, path: string, operation: Operation])[];
+  let operations: ReturnType<typeof operationsOf>;
   before(async () => {
     mesh = await startMesh("one");
     document = (await (await fetch(`${mesh.url}/openapi.json`)).json()) as Document;
-    operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(
-        ([method, operation]) => [`${method.toUpperCase()} ${path}`, path, operation] as const,
-      ),
-    );
+    operations = operationsOf(document);
   });
   after(() => mesh.stop());
 
@@ -110,6 +108,27 @@ describe("the OpenAPI document", { timeout: 120_000 }, () => {
     }
   });
 });
+
+test("the document says which calls need a key", { timeout: 120_000 }, async (t) => {
+  const mesh = await startMesh("one", { API_KEY: "test-key" });
+  t.after(() => mesh.stop());
+  const document = (await (await fetch(`${mesh.url}/openapi.json`)).json()) as Document;
+  deepEqual(document.security, [{ key: [] }]);
+  for (const [name, path, operation] of operationsOf(document)) {
+    const answer = await send(`${mesh.url}${fill(path, operation)}`, name, undefined);
+    const isPublic = operation.security?.length === 0;
+    equal(answer.status === 401, !isPublic, `${name}: ${answer.status}`);
+    if (!isPublic) holds(document, operation, answer);
+  }
+});
+
+function operationsOf({ paths }: Document) {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, operation]) => [`${method.toUpperCase()} ${path}`, path, operation] as const,
+    ),
+  );
+}
 
 function requestsOf({ requestBody }: Operation): { summary: string; body: unknown }[] {
   const examples = Object.values(requestBody?.content["application/json"]?.examples ?? {});

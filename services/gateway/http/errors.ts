@@ -1,7 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
 import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
 
-/** Failures of routes that answer in no other shape become JSON as text-embeddings-inference writes it. */
+/** A failure of a route that answers in no other shape, as text-embeddings-inference writes it. */
+export const plainError = z
+  .object({ error: z.string(), error_type: z.string(), request_id: z.string() })
+  .meta({ id: "Error" });
+
+/** Failures of routes that answer in no other shape become JSON. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((thrown, request, reply) => sendError(toFault(thrown), request, reply));
   // Refused here, before Fastify would read the body and find fault with that instead.

@@ -16,7 +16,7 @@ const protocol: Protocol = {
     "repository, configuration, statistics. Models that take texts have an input of type BYTES for them.",
   error: {
     schema: z.object({ error: z.string() }).meta({ id: "OipError" }),
-    statuses: [400, 403, 404, 413, 415, 429, 500, 501, 503, 504],
+    statuses: [400, 401, 403, 404, 413, 415, 429, 500, 501, 503, 504],
   },
 };
 

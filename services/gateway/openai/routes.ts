@@ -52,7 +52,7 @@ const embeddingsSchema = {
 const openAi = {
   tag: "OpenAI",
   description: "The routes of OpenAI's API, for its SDKs and all that speak it.",
-  error: { schema: openAiError, statuses: [400, 404, 413, 429, 500, 503, 504] },
+  error: { schema: openAiError, statuses: [400, 401, 404, 413, 429, 500, 503, 504] },
 };
 
 /** `model` or `model@version`; OpenAI's bodies have no other place for a version. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { plainError } from "../http/errors.js";
 import { toJsonSchemas } from "./json-schemas.js";
 import { type DeclaredRoute, type JsonObject, toOperation, zodSchemasOf } from "./operation.js";
 import type { Protocol } from "./route-schemas.js";
@@ -88,7 +89,7 @@ function toTags(routes: readonly DeclaredRoute[]): JsonObject[] {
 const server: Protocol = {
   tag: "Server",
   description: "Probes, metrics, contracts and this document.",
-  error: { schema: z.unknown(), statuses: [] },
+  error: { schema: plainError, statuses: [404, 500] },
 };
 
 function protocolOf({ schema }: DeclaredRoute): Protocol {

@@ -1,10 +1,5 @@
 import { z } from "zod";
 
-/** Every failure, as text-embeddings-inference writes it. */
-export const teiError = z
-  .object({ error: z.string(), error_type: z.string(), request_id: z.string() })
-  .meta({ id: "TeiError" });
-
 /** Answer of POST /embed: a vector for each input. */
 export const embedAnswer = z.array(z.array(z.number())).meta({ id: "TeiVectors" });
 

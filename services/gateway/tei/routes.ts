@@ -3,6 +3,7 @@ import { MeshError } from "../../../lib/errors.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { contextOf, priorityOf, refuseEarly, requireJson } from "../http/app.js";
+import { plainError } from "../http/errors.js";
 import type { ModelDirectory } from "../model-directory.js";
 import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Operations } from "../operations/operations.js";
@@ -62,7 +63,7 @@ export function addTeiRoutes(
 const tei = {
   tag: "text-embeddings-inference",
   description: "The routes of Hugging Face's text-embeddings-inference 1.9.",
-  error: { schema: answers.teiError, statuses: [400, 401, 404, 413, 422, 424, 429, 500, 503, 504] },
+  error: { schema: plainError, statuses: [400, 401, 404, 413, 422, 424, 429, 500, 503, 504] },
 };
 
 const byModelSchema = {
