@@ -1,5 +1,6 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { MeshError } from "../../lib/errors.js";
 import { seeded } from "../../test/support/random.js";
 import { Admission } from "./admission.js";
 
@@ -61,4 +62,41 @@ test("a request that wants room for all it has is refused when there is less", (
   throws(() => admission.enter(2, true), { fault: "overloaded" });
   admission.enter(1, true);
   equal(admission.inputs, 2);
+});
+
+test("streams wait in turn, and leave a quarter of the room to requests that would be refused", async () => {
+  const admission = new Admission(8, () => {});
+  const { signal } = new AbortController();
+  const admitted: number[] = [];
+  const waits = Array.from({ length: 10 }, async (_, index) => {
+    await admission.enterInTurn(1, signal);
+    admitted.push(index);
+  });
+  await new Promise(setImmediate);
+  deepEqual(admitted, [0, 1, 2, 3, 4, 5]);
+  admission.enter(2);
+  throws(() => admission.enter(1), { fault: "overloaded" });
+  admission.leave(2);
+  await new Promise(setImmediate);
+  equal(admitted.length, 6);
+  admission.leave(2);
+  await new Promise(setImmediate);
+  deepEqual(admitted, [0, 1, 2, 3, 4, 5, 6, 7]);
+  admission.leave(6);
+  await Promise.all(waits);
+  equal(admission.inputs, 2);
+});
+
+test("who leaves while waiting takes no room", async () => {
+  const admission = new Admission(1, () => {});
+  const controller = new AbortController();
+  admission.enter(1);
+  const left = admission.enterInTurn(1, controller.signal);
+  const stays = admission.enterInTurn(3, new AbortController().signal);
+  controller.abort(new MeshError("cancelled", "gone"));
+  await rejects(left, { fault: "cancelled" });
+  await rejects(admission.enterInTurn(1, controller.signal), { fault: "cancelled" });
+  admission.leave(1);
+  await stays;
+  equal(admission.inputs, 3);
 });

@@ -1,6 +1,8 @@
 import { MeshError } from "../../lib/errors.js";
 
 const retryAfterMs = 1_000;
+/** Of all places, those that streams may fill: the others stay for requests that would be refused. */
+const patientShare = 3 / 4;
 
 /**
  * Counts the inputs that are in work. Full means refused at once, before anything was spent on the request. One free
@@ -9,11 +11,15 @@ const retryAfterMs = 1_000;
  */
 export class Admission {
   readonly #inputsMax: number;
+  readonly #patientMax: number;
   readonly #onShed: (inputs: number) => void;
+  /** In the order they came. */
+  readonly #waiting = new Set<() => void>();
   #inputs = 0;
 
   constructor(inputsMax: number, onShed: (inputs: number) => void) {
     this.#inputsMax = inputsMax;
+    this.#patientMax = Math.max(1, Math.floor(inputsMax * patientShare));
     this.#onShed = onShed;
   }
 
@@ -33,8 +39,35 @@ export class Admission {
     this.#require(1, 1);
   }
 
+  /** For messages of streams, whose windows bound how many wait: waits for its turn instead of throwing. */
+  async enterInTurn(inputs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#waiting.size > 0 || this.#inputs >= this.#patientMax) {
+      await new Promise<void>((resolve, reject) => {
+        const abort = (): void => {
+          this.#waiting.delete(admit);
+          reject(signal.reason);
+        };
+        const admit = (): void => {
+          signal.removeEventListener("abort", abort);
+          this.#inputs += inputs;
+          resolve();
+        };
+        signal.addEventListener("abort", abort, { once: true });
+        this.#waiting.add(admit);
+      });
+    } else {
+      this.#inputs += inputs;
+    }
+  }
+
   leave(inputs: number): void {
     this.#inputs -= inputs;
+    for (const admit of this.#waiting) {
+      if (this.#inputs >= this.#patientMax) return;
+      this.#waiting.delete(admit);
+      admit();
+    }
   }
 
   #require(places: number, inputs: number): void {

@@ -6,6 +6,9 @@ import type { CallContext } from "../../lib/rpc/call.js";
 import { toStatus } from "../../lib/rpc/status.js";
 import { patiently } from "./patiently.js";
 
+/** Whether a message is a request of its own or one of a stream, which goes after others and waits instead of failing. */
+export type Form = "single" | "streamed";
+
 /** What a stream is served with. */
 export interface StreamOptions {
   /** Messages in work at once. */

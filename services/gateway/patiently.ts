@@ -3,12 +3,12 @@ import { type MeshError, toMeshError } from "../../lib/errors.js";
 import type { CallContext } from "../../lib/rpc/call.js";
 import { untilAborted } from "../../lib/rpc/dispatch.js";
 
-/** How long a stream waits when the mesh is busy and does not say. */
+/** How long a stream waits when a service is busy and does not say. */
 const busyWaitMs = 100;
 
 /**
- * For the messages of streams: waits for room, or for a limit, where a single request would be refused. It ends with the
- * stream, whose deadline bounds the wait; the stream's window bounds how many wait.
+ * For the messages of streams: comes back when a limit or a busy service says so, where a single request would be refused.
+ * (Room at the gateway itself is waited for in turn: `Admission`.) It ends with the stream, whose deadline bounds the wait.
  */
 export async function patiently<T>(
   { signal }: Pick<CallContext, "signal">,

@@ -3,11 +3,10 @@ import {
   type EmbedRequest,
   GatewayService,
 } from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
-import { Priority } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
 import { type Binding, bind, type CallContext, type Handlers } from "../../lib/rpc/call.js";
-import { answerEach, type StreamOptions } from "./answer-each.js";
+import { answerEach, type Form, type StreamOptions } from "./answer-each.js";
 import type { GatewayConfig } from "./config.js";
 import type { ModelDirectory } from "./model-directory.js";
 import type { Operations } from "./operations/operations.js";
@@ -43,7 +42,7 @@ function embedHandlers(
   return {
     async embed(request, context) {
       const order = {
-        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        ...orderOf(request, inputsMax, "single"),
         ...vectorsOf(request),
         inputs: inputsOf(request),
       };
@@ -60,7 +59,7 @@ function embedHandlers(
     embedStream: (requests, context) =>
       answerEach(requests, context, stream, async (request) => {
         const order = {
-          ...orderOf(request, 1, Priority.BULK),
+          ...orderOf(request, 1, "streamed"),
           ...vectorsOf(request),
           inputs: [inputOf(request)],
         };
@@ -71,7 +70,7 @@ function embedHandlers(
 
     async embedTokens(request, context) {
       const order = {
-        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        ...orderOf(request, inputsMax, "single"),
         inputs: inputsOf(request),
       };
       const { vectors, dimensions, ...usage } = await operations.embedTokens(order, context);
@@ -83,7 +82,7 @@ function embedHandlers(
 
     async embedSparse(request, context) {
       const order = {
-        ...orderOf(request, inputsMax, Priority.INTERACTIVE),
+        ...orderOf(request, inputsMax, "single"),
         inputs: inputsOf(request),
       };
       const { vectors, ...usage } = await operations.embedSparse(order, context);
@@ -108,9 +107,9 @@ function classifyHandlers(
   operations: Operations,
   stream: StreamOptions,
 ): Pick<GatewayHandlers, "classify" | "classifyStream"> {
-  const classify = async (request: ClassifyRequest, context: CallContext, usual: Priority) => {
+  const classify = async (request: ClassifyRequest, context: CallContext, form: Form) => {
     const { raw: isRaw, labelsMax } = request;
-    const order = { ...orderOf(request, inputsMax, usual), inputs: inputsOf(request), isRaw };
+    const order = { ...orderOf(request, inputsMax, form), inputs: inputsOf(request), isRaw };
     const { predictions, ...usage } = await operations.classify(order, context);
     const classifications = predictions.map((scores, row) => ({
       scores: firstOf(scores, labelsMax, "labels_max").map((scored) => ({ ...scored })),
@@ -119,12 +118,12 @@ function classifyHandlers(
     return { ...toAnswered(usage), classifications };
   };
   return {
-    classify: (request, context) => classify(request, context, Priority.INTERACTIVE),
+    classify: (request, context) => classify(request, context, "single"),
 
     classifyStream: (requests, context) =>
       answerEach(requests, context, stream, async ({ request }) => {
         if (request === undefined) throw new MeshError("empty", "request is not set");
-        const value = await classify(request, context, Priority.BULK);
+        const value = await classify(request, context, "streamed");
         return { case: "classified" as const, value };
       }),
   };
@@ -137,7 +136,7 @@ function compareHandlers(
   return {
     async rerank(request, context) {
       const { query, texts, raw: isRaw, ranksMax } = request;
-      const order = { ...orderOf(request, inputsMax, Priority.INTERACTIVE), query, texts, isRaw };
+      const order = { ...orderOf(request, inputsMax, "single"), query, texts, isRaw };
       const { ranks, ...usage } = await operations.rerank(order, context);
       const best = firstOf(ranks, ranksMax, "ranks_max").map((ranked) => ({ ...ranked }));
       return { ...toAnswered(usage), ranks: best };
@@ -147,7 +146,7 @@ function compareHandlers(
       const { source, texts } = request;
       if (texts.length === 0) throw new MeshError("empty", "texts is empty");
       const order = {
-        ...orderOf(request, inputsMax + 1, Priority.INTERACTIVE),
+        ...orderOf(request, inputsMax + 1, "single"),
         inputs: [source, ...texts],
       };
       const { cosines, ...usage } = await operations.compare(order, context);

@@ -39,6 +39,8 @@ export interface WorkOrder extends ModelName {
   readonly priority: Priority;
   /** Whether all inputs must find room among those in work, or one free place is enough. */
   readonly isAdmittedWhole: boolean;
+  /** Whether it waits for room among those in work, where a single request is refused: for messages of streams. */
+  readonly isPatient: boolean;
 }
 
 /** What most requests leave unsaid. */
@@ -50,6 +52,7 @@ export const unsaid = {
   tokensMax: undefined,
   promptName: undefined,
   isAdmittedWhole: false,
+  isPatient: false,
 } as const;
 
 /** Refuses what cannot be work before a model is looked up. The words are those of text-embeddings-inference. */

@@ -72,7 +72,8 @@ export interface WorkDeps {
 export function createWork({ encode, directory, limiter, admission, clock }: WorkDeps): Work {
   return async (order, context, step) => {
     const inputs = order.inputs.length;
-    admission.enter(inputs, order.isAdmittedWhole);
+    if (order.isPatient) await admission.enterInTurn(inputs, context.signal);
+    else admission.enter(inputs, order.isAdmittedWhole);
     try {
       await limiter.takeRequest(context);
       requireCount(order);

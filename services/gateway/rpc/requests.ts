@@ -5,6 +5,7 @@ import {
 } from "../../../gen/arrowmesh/gateway/v1/gateway_pb.js";
 import { Priority as Urgency } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { MeshError } from "../../../lib/errors.js";
+import type { Form } from "../answer-each.js";
 import { type Input, unsaid, type WorkOrder } from "../operations/order.js";
 
 /** What the requests for work have in common. */
@@ -18,11 +19,11 @@ export interface WorkRequest {
   readonly priority: Priority;
 }
 
-/** All of an order but its inputs; `usual` is the urgency of a request that does not say. */
+/** All of an order but its inputs. */
 export function orderOf(
   request: WorkRequest,
   inputsMax: number,
-  usual: Urgency,
+  form: Form,
 ): Omit<WorkOrder, "inputs"> {
   const { model, version, truncate, tokensMax, promptName } = request;
   if (tokensMax === 0) throw mistake("tokens_max", "must be at least 1");
@@ -30,7 +31,8 @@ export function orderOf(
     ...unsaid,
     ...{ model, version, truncate, tokensMax, promptName, inputsMax },
     truncationSide: sideOf(request.truncationSide),
-    priority: priorityOf(request.priority, usual),
+    priority: priorityOf(request.priority, form),
+    isPatient: form === "streamed",
   };
 }
 
@@ -79,9 +81,10 @@ function sideOf(side: TruncationSide): WorkOrder["truncationSide"] {
 }
 
 /** The gateway's words for it are those of inference. */
-function priorityOf(priority: Priority, usual: Urgency): Urgency {
-  if (priority === Priority.UNSPECIFIED) return usual;
-  return priority === Priority.BULK ? Urgency.BULK : Urgency.INTERACTIVE;
+function priorityOf(priority: Priority, form: Form): Urgency {
+  const isBulk =
+    priority === Priority.UNSPECIFIED ? form === "streamed" : priority === Priority.BULK;
+  return isBulk ? Urgency.BULK : Urgency.INTERACTIVE;
 }
 
 function mistake(field: string, description: string): MeshError {

@@ -12,23 +12,23 @@ import { orderOf } from "./order.js";
 
 /** tei.v1.Embed -> vectors: of a text, sparse, or of its tokens */
 export function createTeiEmbed(operations: Operations, stream: StreamOptions): Binding {
-  const pooled = formsOf(async (request: EmbedRequest, context: CallContext, priority) => {
+  const pooled = formsOf(async (request: EmbedRequest, context: CallContext, form) => {
     const { inputs, normalize = true, dimensions } = request;
-    const order = { ...orderOf(request, priority), inputs: [inputs], normalize, dimensions };
+    const order = { ...orderOf(request, form), inputs: [inputs], normalize, dimensions };
     const { vectors, ...usage } = await operations.embed(order, context);
     return { results: { embeddings: [...(vectors[0] ?? [])] }, usage };
   }, stream);
 
-  const sparse = formsOf(async (request: EmbedSparseRequest, context: CallContext, priority) => {
-    const order = { ...orderOf(request, priority), inputs: [request.inputs] };
+  const sparse = formsOf(async (request: EmbedSparseRequest, context: CallContext, form) => {
+    const order = { ...orderOf(request, form), inputs: [request.inputs] };
     const { vectors, ...usage } = await operations.embedSparse(order, context);
     const { ids, weights } = vectors[0] ?? { ids: [], weights: [] };
     const values = ids.map((index, at) => ({ index, value: weights[at] ?? 0 }));
     return { results: { sparseEmbeddings: values }, usage };
   }, stream);
 
-  const all = formsOf(async (request: EmbedAllRequest, context: CallContext, priority) => {
-    const order = { ...orderOf(request, priority), inputs: [request.inputs] };
+  const all = formsOf(async (request: EmbedAllRequest, context: CallContext, form) => {
+    const order = { ...orderOf(request, form), inputs: [request.inputs] };
     const { vectors, dimensions, ...usage } = await operations.embedTokens(order, context);
     return { results: { tokenEmbeddings: rowsOf(vectors[0], dimensions) }, usage };
   }, stream);

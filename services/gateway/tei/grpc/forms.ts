@@ -1,8 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Priority } from "../../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { MetadataSchema } from "../../../../gen/tei/v1/tei_pb.js";
 import type { CallContext } from "../../../../lib/rpc/call.js";
-import type { StreamOptions } from "../../answer-each.js";
+import type { Form, StreamOptions } from "../../answer-each.js";
 import { answerUntilError } from "../../answer-until-error.js";
 import type { Usage } from "../../operations/work.js";
 import { computeHeaders } from "../compute-headers.js";
@@ -12,7 +11,7 @@ import { toMetadata } from "./metadata.js";
 export type Answer<Q, R> = (
   request: Q,
   context: CallContext,
-  priority: Priority,
+  form: Form,
 ) => Promise<{ readonly results: R; readonly usage: Usage }>;
 
 type WithMetadata<R> = R & { readonly metadata: MessageInitShape<typeof MetadataSchema> };
@@ -30,14 +29,14 @@ export function formsOf<Q, R extends object>(
 } {
   return {
     async single(request, context) {
-      const { results, usage } = await answer(request, context, Priority.INTERACTIVE);
+      const { results, usage } = await answer(request, context, "single");
       tellUsage(usage, context);
       return { ...results, metadata: toMetadata(usage) };
     },
 
     streamed: (requests, context) =>
       answerUntilError(requests, context, stream, async (request, inner) => {
-        const { results, usage } = await answer(request, inner, Priority.BULK);
+        const { results, usage } = await answer(request, inner, "streamed");
         return { ...results, metadata: toMetadata(usage) };
       }),
   };

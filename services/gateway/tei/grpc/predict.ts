@@ -5,19 +5,19 @@ import {
 } from "../../../../gen/tei/v1/tei_pb.js";
 import { MeshError } from "../../../../lib/errors.js";
 import { type Binding, bind, type CallContext } from "../../../../lib/rpc/call.js";
-import type { StreamOptions } from "../../answer-each.js";
+import type { Form, StreamOptions } from "../../answer-each.js";
 import type { Operations } from "../../operations/operations.js";
 import type { Input } from "../../operations/order.js";
-import { type Answer, formsOf } from "./forms.js";
+import { formsOf } from "./forms.js";
 import { orderOf } from "./order.js";
 
 /** tei.v1.Predict -> scores of labels, of a text or of a pair */
 export function createTeiPredict({ classify }: Operations, stream: StreamOptions): Binding {
   const predict =
     <Q extends PredictRequest | PredictPairRequest>(inputOf: (request: Q) => Input) =>
-    async (request: Q, context: CallContext, priority: Parameters<Answer<Q, object>>[2]) => {
+    async (request: Q, context: CallContext, form: Form) => {
       const { rawScores: isRaw } = request;
-      const order = { ...orderOf(request, priority), inputs: [inputOf(request)], isRaw };
+      const order = { ...orderOf(request, form), inputs: [inputOf(request)], isRaw };
       const { predictions, ...usage } = await classify(order, context);
       const [scores = []] = predictions;
       return { results: { predictions: scores.map((scored) => ({ ...scored })) }, usage };

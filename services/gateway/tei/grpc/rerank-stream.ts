@@ -1,4 +1,3 @@
-import { Priority } from "../../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { RerankStreamRequest } from "../../../../gen/tei/v1/tei_pb.js";
 import { MeshError } from "../../../../lib/errors.js";
 import type { CallContext } from "../../../../lib/rpc/call.js";
@@ -44,7 +43,7 @@ export function createRerankStream(
     const rank = async (batch: Batch, model: ModelName | undefined, inner: CallContext) => {
       const [{ query, ...said }] = batch.messages;
       const texts = batch.messages.map(({ text }) => text);
-      const order = { ...orderOf(said, Priority.BULK), ...model, inputsMax: textsMax };
+      const order = { ...orderOf(said, "streamed"), ...model, inputsMax: textsMax };
       return { batch, answer: await rerank({ ...order, query, texts, isRaw }, inner) };
     };
 

@@ -1,4 +1,3 @@
-import { Priority } from "../../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { type RerankRequest, Rerank as RerankService } from "../../../../gen/tei/v1/tei_pb.js";
 import { type Binding, bind, type CallContext } from "../../../../lib/rpc/call.js";
 import type { StreamOptions } from "../../answer-each.js";
@@ -21,7 +20,7 @@ export function createTeiRerank(
     async rerank(request: RerankRequest, context: CallContext) {
       const { query, texts, rawScores: isRaw, returnText } = request;
       const order = {
-        ...orderOf(request, Priority.INTERACTIVE),
+        ...orderOf(request, "single"),
         ...{ query, texts, isRaw, inputsMax, isAdmittedWhole: true },
       };
       const { ranks, ...usage } = await rerank(order, context);

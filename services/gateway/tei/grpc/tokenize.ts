@@ -9,6 +9,7 @@ import type { StreamOptions } from "../../answer-each.js";
 import { answerUntilError } from "../../answer-until-error.js";
 import type { Operations } from "../../operations/operations.js";
 import { unsaid } from "../../operations/order.js";
+import { toSimpleTokens } from "../simple-tokens.js";
 
 /** tei.v1.Tokenize -> tokens of a text, and the text of ids */
 export function createTeiTokenize(operations: Operations, stream: StreamOptions): Binding {
@@ -38,11 +39,9 @@ export function createTeiTokenize(operations: Operations, stream: StreamOptions)
   });
 }
 
-/** Special tokens stand for no text, so they have a name and no place. */
-function tokensOf({ ids, tokens, pieces, special, offsets }: Encoding) {
-  return ids.map((id, at) => {
-    if (special[at]) return { id, text: tokens[at] ?? "", special: true };
-    const { start = 0, end: stop = 0 } = offsets[at] ?? {};
-    return { id, text: pieces[at] ?? "", special: false, start, stop };
-  });
+/** What JSON writes as null is absent here. */
+function tokensOf(encoding: Encoding) {
+  return toSimpleTokens(encoding).map(({ start, stop, ...token }) =>
+    start === null || stop === null ? token : { ...token, start, stop },
+  );
 }
