@@ -17,6 +17,14 @@ const modelServices = [
   "arrowmesh.inference.v1.RepositoryService",
   "inference.GRPCInferenceService",
 ];
+const teiServices = ["Embed", "Info", "Predict", "Rerank", "Tokenize"].map(
+  (name) => `tei.v1.${name}`,
+);
+/** What a server has besides its own service, health and reflection. */
+const otherServices: Readonly<Record<string, readonly string[]>> = {
+  gateway: [...modelServices, "arrowmesh.tokenizer.v1.TokenizerService", ...teiServices],
+  inference: modelServices,
+};
 const reflection = [
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
@@ -49,9 +57,9 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
     const servers = { gateway: mesh.gateway, ...mesh.roles };
     for (const [role, { url }] of Object.entries(servers)) {
       const own = `arrowmesh.${role}.v1.${role[0]?.toUpperCase()}${role.slice(1)}Service`;
-      const models = role === "gateway" || role === "inference" ? modelServices : [];
+      const others = otherServices[role] ?? [];
       const listed = (await grpcurl([addressOf(url), "list"])).trim().split("\n");
-      deepEqual(listed, [own, ...models, "grpc.health.v1.Health", ...reflection].sort());
+      deepEqual(listed, [own, ...others, "grpc.health.v1.Health", ...reflection].sort());
     }
   });
 
@@ -107,6 +115,26 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
     const texts = '{"input":"a","dimensions":2}{"input":"b","dimensions":2}';
     const stream = await grpcurl(["-d", "@", address, `${gateway}/EmbedStream`], texts);
     equal(stream.match(/"values"/g)?.length, 2);
+  });
+
+  test("speaks tei.v1, also as streams", async () => {
+    const address = addressOf(mesh.url);
+    match(await grpcurl([address, "describe", "tei.v1.EmbedRequest"]), /string inputs = 1;/);
+    const info = JSON.parse(await grpcurl([address, "tei.v1.Info/Info"])) as object;
+    ok("modelId" in info && "maxInputLength" in info);
+    const text = '{"inputs":"hello world","dimensions":2}';
+    const one = await grpcurl(["-v", "-d", text, address, "tei.v1.Embed/Embed"]);
+    match(one, /x-compute-tokens: 4/);
+    match(one, /"computeTokens": 4/);
+    const stream = await grpcurl(["-d", "@", address, "tei.v1.Embed/EmbedStream"], text + text);
+    equal(stream.match(/"embeddings"/g)?.length, 2);
+    const ranked = ["a cat", "stocks"].map((said) => ({ query: "kitten", text: said }));
+    const texts = ranked.map((message) => JSON.stringify(message)).join("");
+    const ranks = await grpcurl(["-d", "@", address, "tei.v1.Rerank/RerankStream"], texts);
+    equal((JSON.parse(ranks) as { ranks: unknown[] }).ranks.length, 2);
+    const health = ["-d", '{"service":"tei.v1.Embed"}', address, "grpc.health.v1.Health/Check"];
+    match(await grpcurl(health), /"SERVING"/);
+    match(await refusal("-d", "{}", address, "tei.v1.Embed/Embed"), /google.rpc.BadRequest/);
   });
 
   test("shows why a call is refused, by every server", async () => {
