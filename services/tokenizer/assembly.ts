@@ -38,11 +38,18 @@ export function wholeRows(rows: readonly TokenRow[]): KeptRow[] {
 }
 
 export function assembleIds({ pieces }: Form, rows: readonly KeptRow[]): number[] {
-  return pieces.flatMap((piece) => {
-    if (piece.kind === "special") return piece.ids;
-    const kept = rows[piece.place];
-    return kept === undefined ? [] : kept.row.ids.slice(kept.from, kept.to);
-  });
+  const ids: number[] = [];
+  for (const piece of pieces) {
+    if (piece.kind === "special") ids.push(...piece.ids);
+    else addIds(ids, rows[piece.place]);
+  }
+  return ids;
+}
+
+/** One by one: this is in the way of each text, and `slice` and `flatMap` cost a fifth of its time. */
+function addIds(ids: number[], kept: KeptRow | undefined): void {
+  if (kept === undefined) return;
+  for (let at = kept.from; at < kept.to; at += 1) ids.push(kept.row.ids[at] as number);
 }
 
 /** Empty when all of them are 0. */

@@ -33,13 +33,15 @@ export class NativeEncoder {
     callsMax: 2,
     textsMax: 256,
     charactersMax: 32_768,
-    ...{ waiting: [], calls: 0 },
+    waiting: [],
+    calls: 0,
   };
   readonly #long: Lane = {
     callsMax: 1,
     textsMax: 1,
     charactersMax: 1,
-    ...{ waiting: [], calls: 0 },
+    waiting: [],
+    calls: 0,
   };
   #isScheduled = false;
 
@@ -75,22 +77,29 @@ export class NativeEncoder {
   /** Settles every item. */
   async #run(items: readonly Item[]): Promise<void> {
     try {
-      const encodings = await this.#native.encodeBatch(
-        items.map(({ text }) => text),
-        bare,
-      );
+      const encodings = await this.#call(items);
       for (const [index, item] of items.entries()) {
         item.resolve(toRow(encodings[index] as JsEncoding, item.isPlaced));
       }
     } catch (cause) {
       // One of them is to blame, and the others are not to suffer.
       if (items.length > 1) for (const item of items) await this.#run([item]);
-      else
-        items[0]?.reject(
-          new MeshError("invalid", "the tokenizer has no tokens for the text", { cause }),
-        );
+      else items[0]?.reject(noTokens(cause));
     }
   }
+
+  /** A batch is spread over the cores, which takes another thread hop. */
+  async #call(items: readonly Item[]): Promise<readonly JsEncoding[]> {
+    const [first, ...others] = items;
+    if (first === undefined) return [];
+    if (others.length === 0) return [await this.#native.encode(first.text, null, bare)];
+    const texts = items.map(({ text }) => text);
+    return await this.#native.encodeBatch(texts, bare);
+  }
+}
+
+function noTokens(cause: unknown): MeshError {
+  return new MeshError("invalid", "the tokenizer has no tokens for the text", { cause });
 }
 
 const bare = { addSpecialTokens: false };

@@ -162,6 +162,16 @@ export const byteLevelTemplate: object = {
 /** No special tokens at all. */
 export const bareBpe: object = { ...byteLevelBpe, post_processor: null };
 
+/** Whole words, and nothing for words that it does not know: not even a token that says so. */
+export const wordLevel: object = tokenizerJson({
+  pre_tokenizer: { type: "Whitespace" },
+  model: {
+    type: "WordLevel",
+    unk_token: "[UNK]",
+    vocab: vocabularyOf([...reserved, "cat", "dog"]),
+  },
+});
+
 type Special = readonly [token: string, id: number];
 
 /** Special tokens around each text, the second text and what follows it of type 1. */
