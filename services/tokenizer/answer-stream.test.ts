@@ -54,9 +54,9 @@ test("no more than the window are worked on at once", async () => {
 
 test("a stream waits while too much waits, where a call would be refused", async () => {
   const bound = new WaitingBound(limits);
-  const leave = bound.enter(["a", "b"]);
+  const leave = bound.enter({ texts: 2, characters: 2 });
   const answer = async (text: string) => {
-    bound.enter([text])();
+    bound.enter({ texts: 1, characters: text.length })();
     return { case: "done" as const, value: text };
   };
   await rejects(answer("c"), { fault: "overloaded" });
@@ -73,11 +73,12 @@ test("a stream waits while too much waits, where a call would be refused", async
 
 test("a stream that waits ends with its signal", async () => {
   const bound = new WaitingBound(limits);
-  const leave = bound.enter(["a", "b"]);
+  const leave = bound.enter({ texts: 2, characters: 2 });
   const abort = new AbortController();
   const options = { window: 2, bound, context: callContext({ signal: abort.signal }) };
   const answers = answerStream(requestsOf("c"), options, async (value) => ({
-    ...{ case: "done" as const, value },
+    case: "done" as const,
+    value,
   }));
   const first = answers[Symbol.asyncIterator]().next();
   await new Promise(setImmediate);

@@ -1,5 +1,5 @@
 import type { Form, Trim } from "./post-processor.js";
-import type { TokenPlaces, TokenRow } from "./token-row.js";
+import type { TokenRow } from "./token-row.js";
 import { keptLengths, keptRange, type Side } from "./truncation.js";
 
 /** A row of tokens and the half-open range of it that is kept. */
@@ -9,10 +9,15 @@ export interface KeptRow {
   readonly to: number;
 }
 
-/** Tokens of an encoding with their places. */
-export interface PlacedTokens extends TokenPlaces {
-  /** Shape [tokens]: which text each token is of; undefined for special tokens. */
-  readonly texts: readonly (0 | 1 | undefined)[];
+/** A token of an encoding and where it stands. */
+export interface PlacedToken {
+  readonly token: string;
+  /** Which text it is of; undefined when it stands for none. */
+  readonly text: 0 | 1 | undefined;
+  /** In code points of its text. */
+  readonly start: number;
+  readonly end: number;
+  readonly isSpecial: boolean;
 }
 
 /** Cuts the rows of one text or of a pair so that the form's special tokens fit into `tokensMax` with them. */
@@ -63,46 +68,38 @@ export function assembleTypeIds({ pieces, hasTypes }: Form, rows: readonly KeptR
   return typeIds.some((id) => id !== 0) ? typeIds : [];
 }
 
-/** Rows must have places. */
-export function assemblePlaces(
+/** One by one, so that whoever shows a million of them can pause. Rows must have places. */
+export function* assemblePlaces(
   { pieces }: Form,
   rows: readonly KeptRow[],
   trim: Trim | undefined,
-): PlacedTokens {
-  const parts = pieces.map((piece): PlacedTokens => {
-    if (piece.kind === "special") {
-      const zeros = piece.ids.map(() => 0);
-      const texts = piece.ids.map(() => undefined);
-      return { tokens: piece.tokens, starts: zeros, ends: zeros, texts };
-    }
-    const places = placesOf(rows[piece.place], trim);
-    return { ...places, texts: places.tokens.map(() => piece.place) };
-  });
-  return {
-    tokens: parts.flatMap(({ tokens }) => tokens),
-    starts: parts.flatMap(({ starts }) => starts),
-    ends: parts.flatMap(({ ends }) => ends),
-    texts: parts.flatMap(({ texts }) => texts),
-  };
+): Generator<PlacedToken> {
+  for (const piece of pieces) {
+    if (piece.kind === "text") yield* placesOf(rows[piece.place], piece.place, trim);
+    else for (const token of piece.tokens) yield { ...nowhere, token, isSpecial: true };
+  }
 }
+
+/** The place of what stands for no text. */
+export const nowhere = { text: undefined, start: 0, end: 0 } as const;
 
 function lengthOf(kept: KeptRow | undefined): number {
   return kept === undefined ? 0 : kept.to - kept.from;
 }
 
-const noPlaces: TokenPlaces = { tokens: [], starts: [], ends: [] };
-
-function placesOf(kept: KeptRow | undefined, trim: Trim | undefined): TokenPlaces {
-  if (kept?.row.places === undefined) return noPlaces;
+function* placesOf(
+  kept: KeptRow | undefined,
+  text: 0 | 1,
+  trim: Trim | undefined,
+): Generator<PlacedToken> {
+  if (kept?.row.places === undefined) return;
   const { tokens, starts, ends } = kept.row.places;
-  const { from, to } = kept;
-  const places = {
-    tokens: tokens.slice(from, to),
-    starts: starts.slice(from, to),
-    ends: ends.slice(from, to),
-  };
-  if (trim !== undefined) trimSpaces(places, trim);
-  return places;
+  for (let at = kept.from; at < kept.to; at += 1) {
+    const token = tokens[at] as string;
+    const place = { token, text, start: starts[at] as number, end: ends[at] as number };
+    const range = trim === undefined ? place : trimmed(place, trim, at === kept.from);
+    yield { token, text, start: range.start, end: range.end, isSpecial: false };
+  }
 }
 
 /** How byte-level tokenizers write a space; the others are the spaces of Unicode. */
@@ -110,24 +107,15 @@ const leadingSpaces = /^[\u0120\p{White_Space}]+/u;
 const trailingSpaces = /[\u0120\p{White_Space}]+$/u;
 
 /** Takes spaces out of offsets the way Hugging Face does, which comes after cutting: the first token is special to it. */
-function trimSpaces(
-  places: {
-    readonly tokens: readonly string[];
-    readonly starts: number[];
-    readonly ends: number[];
-  },
+function trimmed(
+  place: { readonly token: string; readonly start: number; readonly end: number },
   { addsPrefixSpace }: Trim,
-): void {
-  const { tokens, starts, ends } = places;
-  for (const [index, token] of tokens.entries()) {
-    const leading = leadingSpaces.exec(token)?.[0].length ?? 0;
-    const trailing = trailingSpaces.exec(token)?.[0].length ?? 0;
-    let start = starts[index] as number;
-    let end = ends[index] as number;
-    const isOwnSpace = addsPrefixSpace && leading === 1 && (index === 0 || start === 0);
-    if (leading > 0 && !isOwnSpace) start = Math.min(start + leading, end);
-    if (trailing > 0 && end >= trailing) end = Math.max(end - trailing, start);
-    starts[index] = start;
-    ends[index] = end;
-  }
+  isFirst: boolean,
+): { readonly start: number; readonly end: number } {
+  const leading = leadingSpaces.exec(place.token)?.[0].length ?? 0;
+  const trailing = trailingSpaces.exec(place.token)?.[0].length ?? 0;
+  const isOwnSpace = addsPrefixSpace && leading === 1 && (isFirst || place.start === 0);
+  const start = isOwnSpace ? place.start : Math.min(place.start + leading, place.end);
+  const isTrailing = trailing > 0 && place.end >= trailing;
+  return { start, end: isTrailing ? Math.max(place.end - trailing, start) : place.end };
 }

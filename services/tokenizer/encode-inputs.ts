@@ -1,10 +1,17 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type EncodingSchema, OffsetUnit } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { OffsetUnit } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { MeshError } from "../../lib/errors.js";
-import { assembleIds, assemblePlaces, assembleTypeIds, cutRows, wholeRows } from "./assembly.js";
+import {
+  assembleIds,
+  assemblePlaces,
+  assembleTypeIds,
+  cutRows,
+  nowhere,
+  type PlacedToken,
+  wholeRows,
+} from "./assembly.js";
 import type { RowWants } from "./encoder.js";
 import type { TokenInput } from "./inputs.js";
-import { createOffsetTable, type OffsetTable } from "./offset-units.js";
+import { type ShownPlaces, showPlaces } from "./show-places.js";
 import type { TokenRow } from "./token-row.js";
 import type { OpenTokenizer } from "./tokenizers.js";
 import type { Side } from "./truncation.js";
@@ -20,22 +27,43 @@ export interface EncodeOptions {
   readonly unit: OffsetUnit;
 }
 
-type EncodingInit = MessageInitShape<typeof EncodingSchema>;
+/** One encoding, with places if they were asked for. */
+export type Encoded = EncodedIds & Partial<ShownPlaces>;
+
+interface EncodedIds {
+  readonly ids: number[];
+  /** Empty: all 0. */
+  readonly typeIds: number[];
+  readonly truncated: boolean;
+}
+
+/** An encoding whose places are still to be shown. */
+interface Assembled {
+  readonly encoding: EncodedIds;
+  /** Made when they are asked for. */
+  readonly places: Iterable<PlacedToken>;
+}
 
 /** Shape [inputs]. */
 export async function encodeInputs(
   tokenizer: OpenTokenizer,
   inputs: readonly TokenInput[],
   options: EncodeOptions,
-): Promise<EncodingInit[]> {
+): Promise<Encoded[]> {
   const isPlaced = options.unit !== OffsetUnit.UNSPECIFIED;
   const tokensMax = tokensNeeded(inputs, options);
   const rows = await encodeTexts(tokenizer, inputs, { isPlaced, tokensMax });
-  return inputs.map((input, index) =>
+  const assembled = inputs.map((input, index) =>
     input.kind === "ids"
       ? encodeIds(tokenizer, input.ids, options)
-      : encodeRows(tokenizer, { texts: textsOf(input), rows: rows[index] ?? [] }, options),
+      : encodeRows(tokenizer, rows[index] ?? [], options),
   );
+  if (!isPlaced) return assembled.map(({ encoding }) => encoding);
+  const shown = await showPlaces(
+    assembled.map(({ places }, index) => ({ places, texts: textsOf(inputs[index] as TokenInput) })),
+    options.unit,
+  );
+  return assembled.map(({ encoding }, index) => ({ ...encoding, ...shown[index] }));
 }
 
 /** The rows of each input's texts. A text that several inputs share, such as a query, is encoded once. */
@@ -68,12 +96,12 @@ function textsOf(input: TokenInput): string[] {
   return input.kind === "text" ? [input.text] : [input.first, input.second];
 }
 
-/** One text, or the two of a pair. */
+/** Of one text, or of the two of a pair. */
 function encodeRows(
   { postProcessor }: OpenTokenizer,
-  { texts, rows }: { readonly texts: readonly string[]; readonly rows: readonly TokenRow[] },
+  rows: readonly TokenRow[],
   options: EncodeOptions,
-): EncodingInit {
+): Assembled {
   const form = postProcessor.form({ isSpecial: options.isSpecial, isPair: rows.length === 2 });
   const given = rows.reduce((total, { ids }) => total + ids.length, form.specialTokens);
   const isOver = isOverLimit(given, options);
@@ -82,33 +110,12 @@ function encodeRows(
     isOver && options.tokensMax !== undefined
       ? cutRows(rows, { form, tokensMax: options.tokensMax, side: options.side })
       : wholeRows(rows);
-  const ids = assembleIds(form, kept);
-  const typeIds = assembleTypeIds(form, kept);
-  if (options.unit === OffsetUnit.UNSPECIFIED) return { ids, typeIds, truncated: isOver };
-  const tables = texts.map((text) => createOffsetTable(text, options.unit));
-  const placed = assemblePlaces(form, kept, postProcessor.trim);
-  return { ids, typeIds, truncated: isOver, ...showPlaces(placed, tables) };
-}
-
-function showPlaces(
-  { tokens, starts, ends, texts }: ReturnType<typeof assemblePlaces>,
-  tables: readonly OffsetTable[],
-): EncodingInit {
-  const tableOf = (index: number): OffsetTable | undefined => {
-    const text = texts[index];
-    return text === undefined ? undefined : tables[text];
+  const encoding = {
+    ids: assembleIds(form, kept),
+    typeIds: assembleTypeIds(form, kept),
+    truncated: isOver,
   };
-  const startOf = (index: number): number => starts[index] ?? 0;
-  const endOf = (index: number): number => ends[index] ?? 0;
-  return {
-    tokens: [...tokens],
-    special: texts.map((text) => text === undefined),
-    offsets: tokens.map((_, index) => ({
-      start: tableOf(index)?.unitAt(startOf(index)) ?? 0,
-      end: tableOf(index)?.unitAt(endOf(index)) ?? 0,
-    })),
-    pieces: tokens.map((_, index) => tableOf(index)?.piece(startOf(index), endOf(index)) ?? ""),
-  };
+  return { encoding, places: assemblePlaces(form, kept, postProcessor.trim) };
 }
 
 /** Ids stay as they are, but for the limit; they stand for no text. */
@@ -116,18 +123,15 @@ function encodeIds(
   { vocabulary, specialIds }: OpenTokenizer,
   given: readonly number[],
   options: EncodeOptions,
-): EncodingInit {
+): Assembled {
   const truncated = isOverLimit(given.length, options);
   const ids = truncated ? cutIds(given, options) : [...given];
-  if (options.unit === OffsetUnit.UNSPECIFIED) return { ids, truncated };
-  return {
-    ids,
-    truncated,
-    tokens: ids.map((id) => vocabulary.tokenOf(id) ?? ""),
-    offsets: ids.map(() => ({})),
-    pieces: ids.map(() => ""),
-    special: ids.map((id) => specialIds.has(id)),
-  };
+  const places = ids.map((id) => ({
+    ...nowhere,
+    token: vocabulary.tokenOf(id) ?? "",
+    isSpecial: specialIds.has(id),
+  }));
+  return { encoding: { ids, typeIds: [], truncated }, places };
 }
 
 function cutIds(ids: readonly number[], { tokensMax = ids.length, side }: EncodeOptions): number[] {

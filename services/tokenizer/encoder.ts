@@ -53,7 +53,8 @@ export class Encoder {
 
   /** Shape [texts]; rejects with `overloaded` when too much waits. */
   async encode(texts: readonly string[], wants: RowWants): Promise<readonly TokenRow[]> {
-    const leave = this.#bound.enter(texts);
+    const characters = texts.reduce((total, text) => total + text.length, 0);
+    const leave = this.#bound.enter({ texts: texts.length, characters });
     try {
       const ascii = this.#ascii;
       if (ascii === undefined) return await this.#encodeElsewhere(texts, wants);

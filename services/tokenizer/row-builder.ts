@@ -3,14 +3,15 @@ import type { TokenRow } from "./token-row.js";
 /** A row of tokens as it grows. */
 export class RowBuilder {
   readonly #ids: number[] = [];
+  readonly #tokens: string[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   readonly #isPlaced: boolean;
-  readonly #tokens: ReadonlyMap<number, string>;
+  readonly #vocabulary: ReadonlyMap<number, string>;
 
-  constructor(isPlaced: boolean, tokens: ReadonlyMap<number, string>) {
+  constructor(isPlaced: boolean, vocabulary: ReadonlyMap<number, string>) {
     this.#isPlaced = isPlaced;
-    this.#tokens = tokens;
+    this.#vocabulary = vocabulary;
   }
 
   get length(): number {
@@ -20,6 +21,7 @@ export class RowBuilder {
   add(id: number, start: number, end: number): void {
     this.#ids.push(id);
     if (!this.#isPlaced) return;
+    this.#tokens.push(this.#vocabulary.get(id) ?? "");
     this.#starts.push(start);
     this.#ends.push(end);
   }
@@ -27,6 +29,7 @@ export class RowBuilder {
   cutTo(length: number): void {
     this.#ids.length = length;
     if (!this.#isPlaced) return;
+    this.#tokens.length = length;
     this.#starts.length = length;
     this.#ends.length = length;
   }
@@ -34,7 +37,6 @@ export class RowBuilder {
   finish(): TokenRow {
     const ids = this.#ids;
     if (!this.#isPlaced) return { ids, places: undefined };
-    const tokens = ids.map((id) => this.#tokens.get(id) ?? "");
-    return { ids, places: { tokens, starts: this.#starts, ends: this.#ends } };
+    return { ids, places: { tokens: this.#tokens, starts: this.#starts, ends: this.#ends } };
   }
 }

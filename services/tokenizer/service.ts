@@ -39,9 +39,14 @@ export function createTokenizer(
   const decode = async (request: DecodeRequest) => {
     const tokenizer = tokenizers.get(request);
     const sequences = readSequences(request, tokenizer, config);
-    return {
-      texts: await tokenizer.native.decodeBatch(sequences, request.skipSpecialTokens ?? true),
-    };
+    const characters = sequences.reduce((total, ids) => total + ids.length, 0);
+    const leave = bound.enter({ texts: sequences.length, characters });
+    try {
+      const isSkipping = request.skipSpecialTokens ?? true;
+      return { texts: await tokenizer.native.decodeBatch(sequences, isSkipping) };
+    } finally {
+      leave();
+    }
   };
   const count = async (request: CountRequest) => {
     const tokenizer = tokenizers.get(request);

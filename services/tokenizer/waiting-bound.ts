@@ -6,6 +6,12 @@ export interface WaitingLimits {
   readonly waitingCharactersMax: number;
 }
 
+/** How much a call brings: texts and their characters, or sequences and their ids. */
+export interface Work {
+  readonly texts: number;
+  readonly characters: number;
+}
+
 /** Counts the texts in work over all tokenizers of a service. */
 export class WaitingBound {
   readonly #limits: WaitingLimits;
@@ -17,18 +23,17 @@ export class WaitingBound {
     this.#limits = limits;
   }
 
-  /** Lets texts in until the returned function is called, or throws `overloaded`. */
-  enter(texts: readonly string[]): () => void {
+  /** Lets work in until the returned function is called, or throws `overloaded`. */
+  enter({ texts, characters }: Work): () => void {
     if (this.#isFull) {
       throw new MeshError("overloaded", "too many texts wait for the tokenizer", {
         retryAfterMs: 1_000,
       });
     }
-    const characters = texts.reduce((total, text) => total + text.length, 0);
-    this.#texts += texts.length;
+    this.#texts += texts;
     this.#characters += characters;
     return () => {
-      this.#texts -= texts.length;
+      this.#texts -= texts;
       this.#characters -= characters;
       if (this.#isFull) return;
       for (const watcher of [...this.#watchers]) watcher();
