@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
+import { boundaries } from "./divide-text.js";
 import { PieceTrie } from "./piece-trie.js";
 import { RowBuilder } from "./row-builder.js";
 
@@ -13,11 +14,13 @@ export class AsciiWordPiece {
   readonly #unknown: Unknown;
   readonly #wordLengthMax: number;
   readonly #isLowercase: boolean;
+  /** Where texts of any kind may be cut and keep their tokens; undefined where an added token may reach over a cut. */
+  readonly boundary: RegExp | undefined;
   readonly #addedToken: RegExp | undefined;
   readonly #tokens = new Map<number, string>();
 
   private constructor(
-    { model, normalizer }: WordPieceJson,
+    { model, normalizer, added_tokens }: WordPieceJson,
     unknown: Unknown,
     addedToken: RegExp | undefined,
   ) {
@@ -26,6 +29,12 @@ export class AsciiWordPiece {
     this.#wordLengthMax = model.max_input_chars_per_word;
     this.#isLowercase = normalizer?.lowercase ?? false;
     this.#addedToken = addedToken;
+    const { spaces, spacesAndIdeographs } = boundaries;
+    const isReaching = (added_tokens ?? []).some(
+      ({ content, rstrip }) => rstrip === true || content.includes(" "),
+    );
+    const isApart = normalizer?.handle_chinese_chars === true;
+    if (!isReaching) this.boundary = isApart ? spacesAndIdeographs : spaces;
   }
 
   /**
@@ -148,9 +157,15 @@ interface Span {
 }
 
 const schema = z.object({
-  normalizer: z.object({ type: z.literal("BertNormalizer"), lowercase: z.boolean() }).nullish(),
+  normalizer: z
+    .object({
+      type: z.literal("BertNormalizer"),
+      lowercase: z.boolean(),
+      handle_chinese_chars: z.boolean().nullish(),
+    })
+    .nullish(),
   pre_tokenizer: z.object({ type: z.literal("BertPreTokenizer") }),
-  added_tokens: z.array(z.object({ content: z.string() })).nullish(),
+  added_tokens: z.array(z.object({ content: z.string(), rstrip: z.boolean().nullish() })).nullish(),
   model: z.object({
     type: z.literal("WordPiece"),
     unk_token: z.string(),

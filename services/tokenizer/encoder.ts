@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Tokenizer } from "tokenizers";
 import { AsciiWordPiece } from "./ascii-word-piece.js";
+import { divideText, joinRows } from "./divide-text.js";
 import type { EncodingCache } from "./encoding-cache.js";
 import { NativeEncoder } from "./native-encoder.js";
 import type { TokenRow } from "./token-row.js";
@@ -25,6 +26,11 @@ const charactersPerTurn = 16_384;
 
 /** So many of them are looked at before it is asked whether there are tokens enough. */
 const charactersPerToken = 8;
+
+/** Longer texts go to the library in parts of about so many characters, if their tokenizer allows it. */
+const partCharacters = 4_096;
+/** Parts of a text that are with the library at once. */
+const partsMax = 16;
 
 let encoders = 0;
 
@@ -78,16 +84,40 @@ export class Encoder {
     }
   }
 
-  #encodeElsewhere(texts: readonly string[], { isPlaced }: RowWants): Promise<TokenRow[]> {
+  #encodeElsewhere(texts: readonly string[], wants: RowWants): Promise<TokenRow[]> {
+    const boundary = this.#ascii?.boundary;
     return Promise.all(
       texts.map(async (text) => {
-        const remembered = this.#cache.get(this.#number, text, isPlaced);
+        if (boundary !== undefined && text.length > partCharacters) {
+          return await this.#encodeParts(text, boundary, wants);
+        }
+        const remembered = this.#cache.get(this.#number, text, wants.isPlaced);
         if (remembered !== undefined) return remembered;
-        const row = await this.#native.encode(text, isPlaced);
+        const row = await this.#native.encode(text, wants.isPlaced);
         this.#cache.set(this.#number, text, row);
         return row;
       }),
     );
+  }
+
+  /** Twice as many parts at a time, until there are tokens enough. */
+  async #encodeParts(
+    text: string,
+    boundary: RegExp,
+    { isPlaced, tokensMax = Number.POSITIVE_INFINITY }: RowWants,
+  ): Promise<TokenRow> {
+    const parts = divideText(text, partCharacters, boundary);
+    const rows: TokenRow[] = [];
+    let tokens = 0;
+    for (let at = 1; rows.length < parts.length && tokens < tokensMax; at *= 2) {
+      const next = parts.slice(rows.length, rows.length + Math.min(at, partsMax));
+      const encoded = next.map((part) => this.#native.encode(part, isPlaced));
+      for (const row of await Promise.all(encoded)) {
+        tokens += row.ids.length;
+        rows.push(row);
+      }
+    }
+    return joinRows(parts, rows);
   }
 }
 
