@@ -5,17 +5,16 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { MeshError } from "../../../lib/errors.js";
 import { packageRoot } from "../../../lib/package-root.js";
-import { type FixedAnswer, fixedAnswer, sendFixed } from "../http/etag.js";
 
 /** Offers the .proto files for download, with a page that lists them. */
 export function addContractRoutes(app: FastifyInstance, folder = join(packageRoot, "proto")): void {
   // Read once and looked up by name, so no request reaches the file system.
   const files = readContracts(folder);
-  const index = fixedAnswer("text/html; charset=utf-8", toPage(files));
+  const page = toPage(files);
 
-  app.get("/proto", { schema: indexSchema }, (request, reply) => {
+  app.get("/proto", { schema: indexSchema }, (_request, reply) => {
     void reply.header("content-security-policy", policy);
-    return sendFixed(request, reply, index);
+    return reply.type("text/html; charset=utf-8").send(page);
   });
 
   app.get("/proto/*", { schema: fileSchema }, (request, reply) => {
@@ -24,7 +23,7 @@ export function addContractRoutes(app: FastifyInstance, folder = join(packageRoo
     const file = files.get(path);
     if (file === undefined) throw new MeshError("not_found", "no such contract; see /proto");
     void reply.header("x-content-type-options", "nosniff");
-    return sendFixed(request, reply, file);
+    return reply.type(file.type).send(file.bytes);
   });
 }
 
@@ -59,12 +58,17 @@ const fileSchema = {
   },
 };
 
-function readContracts(folder: string): ReadonlyMap<string, FixedAnswer> {
+interface Contract {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+function readContracts(folder: string): ReadonlyMap<string, Contract> {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
-  const files = new Map<string, FixedAnswer>();
+  const files = new Map<string, Contract>();
   for (const name of names.map((path) => path.replaceAll(sep, "/"))) {
     const type = typeOf(name);
-    if (type !== undefined) files.set(name, fixedAnswer(type, readFileSync(join(folder, name))));
+    if (type !== undefined) files.set(name, { type, bytes: readFileSync(join(folder, name)) });
   }
   return files;
 }
@@ -81,7 +85,7 @@ const styleDigest = createHash("sha256").update(style).digest("base64");
 const policy = `default-src 'none'; style-src 'sha256-${styleDigest}'; base-uri 'none'; frame-ancestors 'none'`;
 
 /** The names are those of files in this package, which need no escaping. */
-function toPage(files: ReadonlyMap<string, FixedAnswer>): string {
+function toPage(files: ReadonlyMap<string, Contract>): string {
   const items = [...files].map(([name, { bytes }]) => {
     const link = `<a href="/proto/${name}"><code>${name}</code></a>`;
     return `<li>${link}${name === descriptors ? "" : toServices(bytes.toString())}</li>`;

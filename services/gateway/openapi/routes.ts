@@ -2,8 +2,6 @@ import swagger, { type StaticDocumentSpec } from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { z } from "zod";
-import { assert } from "../../../lib/assert.js";
-import { type FixedAnswer, fixedAnswer, sendFixed } from "../http/etag.js";
 import { addContractRoutes } from "./contract-routes.js";
 import { createDocument, type DocumentFacts } from "./document.js";
 import type { DeclaredRoute } from "./operation.js";
@@ -17,19 +15,18 @@ export function addOpenApiRoutes(app: FastifyInstance, facts: DocumentFacts): vo
   });
   // Complete when the app is ready; the plugin's type knows documents of OpenAPI 3.0 only.
   const document = {} as StaticDocumentSpec["document"];
-  let answer: FixedAnswer | undefined;
+  let json = "";
   app.addHook("onReady", (done) => {
     Object.assign(document, createDocument(routes.flatMap(toDeclared), facts));
-    answer = fixedAnswer("application/json", JSON.stringify(document));
+    json = JSON.stringify(document);
     done();
   });
 
   // The second path is where text-embeddings-inference has it.
   for (const path of ["/openapi.json", "/api-doc/openapi.json"]) {
-    app.get(path, { schema: documentSchema }, (request, reply) => {
-      assert(answer !== undefined, "no request comes before the app is ready");
-      return sendFixed(request, reply, answer);
-    });
+    app.get(path, { schema: documentSchema }, (_request, reply) =>
+      reply.type("application/json").send(json),
+    );
   }
   addContractRoutes(app);
   void app.register(swagger, { mode: "static", specification: { document } });
