@@ -108,7 +108,7 @@ function toErrors({ error }: Protocol, schemas: JsonSchemas): JsonObject {
     error.statuses.map((status) => [
       status,
       {
-        description: meanings[status] ?? STATUS_CODES[status],
+        description: meaningOf[status] ?? STATUS_CODES[status],
         ...(worthARetry.has(status) ? { headers: toHeaders(retryAfter) } : {}),
         content,
       },
@@ -116,7 +116,7 @@ function toErrors({ error }: Protocol, schemas: JsonSchemas): JsonObject {
   );
 }
 
-const meanings: Readonly<Record<number, string>> = {
+const meaningOf: Readonly<Record<number, string>> = {
   400: "The request is empty, no JSON, or not valid.",
   401: "The key is missing or wrong.",
   403: "The caller may not do this.",
@@ -149,7 +149,7 @@ type Media = Readonly<Record<string, { readonly schema: z.ZodType }>>;
 /** A zod schema stands for JSON; Fastify's `{content}` names media types. */
 function contentOf(declared: unknown): Media {
   if (isZod(declared)) return { "application/json": { schema: declared } };
-  // Fastify has no type for it; anything else would fail in the compilers of `useZodSchemas` already.
+  // Fastify has no type for it: routes here have no third form.
   return (declared as { readonly content: Media }).content;
 }
 

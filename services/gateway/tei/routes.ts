@@ -37,13 +37,8 @@ export function addTeiRoutes(
     plain.setValidatorCompiler(() => (value) => ({ value }));
     refuseOtherSpellings(plain);
     const scope = describeProtocol(plain, tei);
-    for (const { path, action, body, answer, ...words } of describedRoutes) {
-      const response = { 200: answer };
-      const schema = {
-        ...words,
-        body,
-        response,
-      };
+    for (const { path, action, answer, ...described } of describedRoutes) {
+      const schema = { ...described, response: { 200: answer } };
       scope.post(path, { ...early, schema }, run(actions[action]));
     }
     for (const path of ["/", "/invocations"]) {
