@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import type { Limit } from "../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 
 /** What went wrong, in the domain's words. */
 export type Fault =
@@ -26,6 +27,8 @@ export interface FaultDetails {
   readonly retryAfterMs?: number;
   /** Which fields are wrong, as paths in the request. */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
+  /** Every limit that applied, whether it refused or not. */
+  readonly limits?: readonly Limit[];
   /** Which limits refused. */
   readonly quotas?: readonly { readonly subject: string; readonly description: string }[];
 }

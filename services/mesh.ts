@@ -226,7 +226,7 @@ async function serveGateway(
       });
       addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
       addTeiRoutes(app, config, { operations, directory, admission, version });
-      addOpenAiRoutes(app, config, { embed, admission });
+      addOpenAiRoutes(app, config, { operations, directory, admission, clock });
       addOipRoutes(app, config, { oip });
     },
   });

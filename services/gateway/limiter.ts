@@ -20,6 +20,8 @@ const settleIdsMax = 256;
 
 /** Tokens that are spent for now. Exactly one of the two is called, once. */
 export interface Reservation {
+  /** Every limit that applied, as it is with these tokens spent. */
+  readonly limits: readonly Limit[];
   commit(): void;
   release(): void;
 }
@@ -48,14 +50,15 @@ export class Limiter {
     this.#deps = deps;
   }
 
-  /** Spends one request of the caller, or throws `limited`. */
-  async takeRequest(context: CallContext): Promise<void> {
+  /** Spends one request of the caller, or throws `limited`. Returns every limit that applied. */
+  async takeRequest(context: CallContext): Promise<readonly Limit[]> {
     const caller = { ip: context.clientIp };
     const { allowed, limits } = await this.#decide(
       { case: "take", value: { caller, unit: Unit.REQUESTS, amount: 1n } },
       context,
     );
     if (!allowed) throw limited("requests", limits, context);
+    return limits;
   }
 
   /** Spends exactly these tokens until they are committed or released, or throws `limited`. */
@@ -71,6 +74,7 @@ export class Limiter {
     const { allowed, limits } = await this.#decide(question, context);
     if (!allowed) throw limited("tokens", limits, context);
     return {
+      limits,
       commit: () => this.#settle(this.#commits, request.reservationId),
       release: () => this.#settle(this.#releases, request.reservationId),
     };
@@ -131,8 +135,8 @@ function limited(what: string, limits: readonly Limit[], context: CallContext): 
   }));
   // A refusal without a wait is for good: the amount is over the whole quota.
   if (waits.length < refusing.length) {
-    return new MeshError("limited", `more ${what} than ${names} ever allows`, { quotas });
+    return new MeshError("limited", `more ${what} than ${names} ever allows`, { quotas, limits });
   }
   const retryAfterMs = Math.max(...waits.map(Number));
-  return new MeshError("limited", `too many ${what} (${names})`, { quotas, retryAfterMs });
+  return new MeshError("limited", `too many ${what} (${names})`, { quotas, limits, retryAfterMs });
 }

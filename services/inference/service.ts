@@ -179,6 +179,7 @@ function describe(model: LoadedModel, repository: Repository) {
     tokensMax: spec.task === "tensors" ? 0 : spec.tokensMax,
     vocabularySize: spec.task === "tensors" ? 0 : spec.vocabularySize,
     labels: labelsOf(spec),
+    promptNames: spec.task === "tensors" ? [] : Object.keys(spec.prompts),
   };
 }
 

@@ -50,6 +50,7 @@ export async function openOipEdge({ refuse = false } = {}) {
       tokenCounts: order.inputs.map(() => 2),
       characters: 0,
       timing: { totalMs: 0, tokenizationMs: 0, queueMs: 0, computeMs: 0 },
+      limits: [],
     };
   };
   const directory: ModelDirectory = {

@@ -36,12 +36,23 @@ function isIds(given: readonly unknown[]): given is readonly number[] {
   return typeof given[0] === "number";
 }
 
+/** Mistakes that an answer names. */
+const issuesMax = 8;
+
+/** `documents[2].text` */
+function toField(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((field, key) => {
+    if (typeof key === "number") return `${field}[${key}]`;
+    return field === "" ? String(key) : `${field}.${String(key)}`;
+  }, "");
+}
+
 /** The body in the shape of the schema, or the caller's mistake, field by field. */
 export function readBody<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
-  const fields = parsed.error.issues.map((issue) => ({
-    field: issue.path.join("."),
+  const fields = parsed.error.issues.slice(0, issuesMax).map((issue) => ({
+    field: toField(issue.path),
     description: issue.message,
   }));
   const reasons = fields.map(({ field, description }) =>

@@ -48,6 +48,12 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /** A list of numbers of any type. */
+  numbers(numbers: Float32Array | Int8Array | Uint8Array): void {
+    if (numbers instanceof Float32Array) this.vector(numbers);
+    else this.#at += this.#bytes.write(`[${numbers.join()}]`, this.#at, "latin1");
+  }
+
   /** The values' own bytes, little-endian, as base64 in quotes. */
   base64({ buffer, byteOffset, byteLength }: ArrayBufferView): void {
     const text = Buffer.from(buffer, byteOffset, byteLength).toString("base64");

@@ -1,84 +1,84 @@
 import type { FastifyInstance } from "fastify";
+import type { Clock } from "../../../lib/clock.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
-import { contextOf, priorityOf, refuseEarly } from "../http/app.js";
-import { JsonWriter } from "../http/json-vectors.js";
-import { describeProtocol } from "../openapi/route-schemas.js";
-import type { Embed, Embedded } from "../operations/embed.js";
-import { unsaid } from "../operations/order.js";
-import { embeddingsAnswer, openAiError } from "./answers.js";
-import { embeddingsBody } from "./bodies.js";
-import { answerOpenAiErrors } from "./errors.js";
+import { refuseEarly } from "../http/app.js";
+import { readBody } from "../http/bodies.js";
+import type { ModelDirectory } from "../model-directory.js";
+import type { Operations } from "../operations/operations.js";
+import { classifyBody, embeddingsBody } from "./bodies.js";
+import { answerClassify, classifyFieldNames } from "./classify.js";
+import { answerEmbeddings, embeddingsFieldNames } from "./embeddings.js";
+import { answerNoRoute, answerOpenAiErrors } from "./errors.js";
+import { addProcessingTime } from "./headers.js";
+import { findModel, listModels } from "./models.js";
 
-/** Routes in the shape of OpenAI's API. */
+export interface OpenAiDeps {
+  readonly operations: Pick<Operations, "embed" | "classify" | "zeroShot">;
+  readonly directory: ModelDirectory;
+  readonly admission: Admission;
+  readonly clock: Clock;
+}
+
+/** Routes in the shape of OpenAI's API, and what vLLM and infinity have beside them. */
 export function addOpenAiRoutes(
   app: FastifyInstance,
-  config: Pick<GatewayConfig, "inputsMax">,
-  deps: { readonly embed: Embed; readonly admission: Admission },
+  { inputsMax }: Pick<GatewayConfig, "inputsMax">,
+  { operations, directory, admission, clock }: OpenAiDeps,
 ): void {
+  const early = refuseEarly(admission);
+  const created = Math.floor(clock.dateMs() / 1_000);
+  const { embed } = operations;
+
   // A scope of its own: errors in this protocol's shape.
-  void app.register(async (plain) => {
-    answerOpenAiErrors(plain);
-    const scope = describeProtocol(plain, openAi);
-    const options = { ...refuseEarly(deps.admission), schema: embeddingsSchema };
-    scope.post("/v1/embeddings", options, async (request, reply) => {
-      const { body } = request;
-      const order = {
-        ...unsaid,
-        ...readModel(body.model ?? ""),
-        inputs: body.input,
-        inputsMax: config.inputsMax,
-        normalize: true,
-        dimensions: body.dimensions,
-        priority: priorityOf(request),
-      };
-      const embedded = await deps.embed(order, contextOf(request));
-      const isBase64 = body.encoding_format === "base64";
-      return reply.type("application/json").send(toList(embedded, isBase64));
+  void app.register(async (scope) => {
+    answerOpenAiErrors(scope);
+    addProcessingTime(scope, clock);
+
+    const embeddings = { ...early, config: { fieldNames: embeddingsFieldNames } };
+    scope.post("/v1/embeddings", embeddings, (request, reply) => {
+      const body = readBody(embeddingsBody, request.body);
+      return answerEmbeddings(body, { request, reply }, { embed, inputsMax });
     });
+    // Servers of one model have this path, and their callers send any name.
+    scope.post("/embeddings", embeddings, async (request, reply) => {
+      const body = readBody(embeddingsBody, request.body);
+      const model = await servedName(directory, body.model);
+      return answerEmbeddings({ ...body, model }, { request, reply }, { embed, inputsMax });
+    });
+
+    const classify = { ...early, config: { fieldNames: classifyFieldNames } };
+    for (const path of ["/v1/classify", "/classify"]) {
+      scope.post(path, classify, (request, reply) => {
+        const body = readBody(classifyBody, request.body);
+        const dateMs = () => clock.dateMs();
+        return answerClassify(body, { request, reply }, { operations, inputsMax, dateMs });
+      });
+    }
+
+    scope.get("/v1/models", () => listModels(directory, created));
+    scope.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
+      findModel(directory, params["*"], created),
+    );
   });
+  void app.register(
+    async (scope) => {
+      addProcessingTime(scope, clock);
+      answerNoRoute(app, scope);
+    },
+    { prefix: "/v1" },
+  );
 }
 
-const embeddingsSchema = {
-  summary: "Vectors of texts",
-  body: embeddingsBody,
-  examples: {
-    "A text": { input: "What is deep learning?" },
-    "Two texts, as base64": { input: ["a", "b"], encoding_format: "base64" },
-  },
-  response: { 200: embeddingsAnswer },
-};
-
-const openAi = {
-  tag: "OpenAI",
-  description: "The routes of OpenAI's API, for its SDKs and all that speak it.",
-  error: { schema: openAiError, statuses: [400, 401, 404, 413, 429, 500, 503, 504] },
-};
-
-/** `model` or `model@version`; OpenAI's bodies have no other place for a version. */
-function readModel(name: string): { readonly model: string; readonly version: string } {
-  const at = name.indexOf("@");
-  if (at < 0) return { model: name, version: "" };
-  return { model: name.slice(0, at), version: name.slice(at + 1) };
+/** The name if it is served, else none, which means the default model. */
+async function servedName(
+  directory: ModelDirectory,
+  name: string | undefined,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const [wanted] = name.split("@");
+  const models = await directory.list();
+  return models.some((model) => model.name === wanted || model.name.endsWith(`/${wanted}`))
+    ? name
+    : undefined;
 }
-
-/** Written by hand, because vectors need their own number format. */
-function toList({ model, vectors, tokenCounts }: Embedded, isBase64: boolean): Buffer {
-  const tokens = tokenCounts.reduce((total, count) => total + count, 0);
-  const usage = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
-  const tail = `],"model":${JSON.stringify(model)},"usage":${usage}}`;
-  // Base64 takes a third of what the writer keeps for numbers.
-  const writer = new JsonWriter(vectors, vectors.length * itemBytesMax + Buffer.byteLength(tail));
-  writer.text('{"object":"list","data":[');
-  for (const [index, vector] of vectors.entries()) {
-    writer.text(`${index > 0 ? "," : ""}{"object":"embedding","index":${index},"embedding":`);
-    if (isBase64) writer.base64(vector);
-    else writer.vector(vector);
-    writer.text("}");
-  }
-  writer.text(tail);
-  return writer.done();
-}
-
-/** The text around each vector, and a part of that around all. */
-const itemBytesMax = 100;

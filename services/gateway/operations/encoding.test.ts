@@ -19,6 +19,7 @@ const order: EncodeOrder = {
   truncationSide: undefined,
   tokensMax: undefined,
   promptName: undefined,
+  isSpecialAdded: undefined,
 };
 
 /** Ids are the code units of a text; "bad" is refused. */

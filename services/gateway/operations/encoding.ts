@@ -21,7 +21,7 @@ const orderCharactersMax = 4_096;
 /** The inputs of one request. */
 export type EncodeOrder = Pick<
   WorkOrder,
-  "inputs" | "truncate" | "truncationSide" | "tokensMax" | "promptName"
+  "inputs" | "truncate" | "truncationSide" | "tokensMax" | "promptName" | "isSpecialAdded"
 >;
 
 /** One encoding for each input. */
@@ -37,7 +37,7 @@ export function createEncode(
   options: { readonly isGathering: boolean },
 ): Encode {
   const encodeAlone: Encode = async (order, { name, version, revision }, context) => {
-    const { truncate, truncationSide, tokensMax, promptName } = order;
+    const { truncate, truncationSide, tokensMax, promptName, isSpecialAdded } = order;
     const { encodings } = await tokenizer.encode(
       {
         ...{ model: name, version, revision },
@@ -46,6 +46,7 @@ export function createEncode(
         ...(truncationSide !== undefined && { truncationSide: sideOf[truncationSide] }),
         ...(tokensMax !== undefined && { tokensMax }),
         ...(promptName !== undefined && { promptName }),
+        ...(isSpecialAdded !== undefined && { addSpecialTokens: isSpecialAdded }),
       },
       context,
     );
@@ -56,9 +57,9 @@ export function createEncode(
   const gather = new Gather<Asked, readonly Encoding[]>({
     itemsMax: ordersMax,
     kindOf: ({ order, model }) => {
-      const { truncate, truncationSide, tokensMax, promptName } = order;
+      const { truncate, truncationSide, tokensMax, promptName, isSpecialAdded } = order;
       const { name, version, revision } = model;
-      const options = [truncate, truncationSide, tokensMax, promptName];
+      const options = [truncate, truncationSide, tokensMax, promptName, isSpecialAdded];
       return JSON.stringify([name, version, revision, ...options]);
     },
     async send(asked, context) {

@@ -15,6 +15,7 @@ import { createEncode } from "./encoding.js";
 import { createRerank, type Rerank } from "./rerank.js";
 import { createDecode, createTokenize, type Decode, type Tokenize } from "./tokenize.js";
 import { createWork } from "./work.js";
+import { createZeroShot, type ZeroShot } from "./zero-shot.js";
 
 /** What the mesh can do with text. Every protocol is an adapter over these: it parses, calls and formats. */
 export interface Operations {
@@ -24,6 +25,7 @@ export interface Operations {
   readonly classify: Classify;
   readonly compare: Compare;
   readonly rerank: Rerank;
+  readonly zeroShot: ZeroShot;
   readonly tokenize: Tokenize;
   readonly decode: Decode;
 }
@@ -59,6 +61,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     classify: createClassify(work, inference),
     compare,
     rerank: createRerank({ directory, score, compare }),
+    zeroShot: createZeroShot(embed),
     tokenize: createTokenize({ ...deps, tokenizer }),
     decode: createDecode({ ...deps, tokenizer }),
   };

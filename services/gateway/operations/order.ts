@@ -36,6 +36,10 @@ export interface WorkOrder extends ModelName {
   readonly tokensMax: number | undefined;
   /** Undefined: the model's default prompt, if it has one. */
   readonly promptName: string | undefined;
+  /** What the texts are for, such as a query: stands for the prompt of that name where the model has one. */
+  readonly inputType: string | undefined;
+  /** Whether special tokens such as [CLS] are added to texts; undefined: yes. */
+  readonly isSpecialAdded: boolean | undefined;
   readonly priority: Priority;
   /** Whether all inputs must find room among those in work, or one free place is enough. */
   readonly isAdmittedWhole: boolean;
@@ -51,6 +55,8 @@ export const unsaid = {
   truncationSide: undefined,
   tokensMax: undefined,
   promptName: undefined,
+  inputType: undefined,
+  isSpecialAdded: undefined,
   isAdmittedWhole: false,
   isPatient: false,
 } as const;
@@ -70,10 +76,16 @@ export function requireCount({
   throw new MeshError("invalid", message, { fields: [{ field: "inputs", description: message }] });
 }
 
-/** Refuses inputs that say nothing or are not text; of a pair, one text says enough. */
-export function requireContent(inputs: readonly Input[]): void {
+/**
+ * Refuses inputs that say nothing or are not text; of a pair, one text says enough. `fieldOf` says where the caller has
+ * put them.
+ */
+export function requireContent(
+  inputs: readonly Input[],
+  fieldOf: (index: number) => string = (index) => `inputs[${index}]`,
+): void {
   for (const [index, input] of inputs.entries()) {
-    const field = `inputs[${index}]`;
+    const field = fieldOf(index);
     if (isEmpty(input)) throw refusal("empty", field, "`inputs` cannot be empty");
     if (!isWellFormed(input)) {
       throw refusal("invalid", field, `\`${field}\` is not well-formed Unicode`);

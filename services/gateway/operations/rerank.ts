@@ -4,7 +4,7 @@ import type { CallContext } from "../../../lib/rpc/call.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
 import type { Classify } from "./classify.js";
 import type { Compare } from "./compare.js";
-import { requireCount, type WorkOrder } from "./order.js";
+import { requireContent, requireCount, type WorkOrder } from "./order.js";
 import type { Usage } from "./work.js";
 
 export interface RerankOrder extends Omit<WorkOrder, "inputs"> {
@@ -54,6 +54,8 @@ export function createRerank(deps: {
       );
       return { ...usage, ranks: toRanks(predictions.map((scores) => scores[0]?.score ?? 0)) };
     }
+    requireContent([query], () => "query");
+    requireContent(texts, (index) => `texts[${index}]`);
     const { cosines, ...usage } = await deps.compare(
       { ...order, model: name, inputs: [query, ...texts], inputsMax: order.inputsMax + 1 },
       context,

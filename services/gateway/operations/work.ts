@@ -1,4 +1,5 @@
 import type { Model } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { Limit } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Encoding } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import type { Clock } from "../../../lib/clock.js";
 import { toMeshError } from "../../../lib/errors.js";
@@ -8,6 +9,7 @@ import type { Admission } from "../admission.js";
 import type { Limiter } from "../limiter.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
 import type { Encode } from "./encoding.js";
+import { promptNameOf } from "./input-type.js";
 import { countCharacters, requireContent, requireCount, type WorkOrder } from "./order.js";
 
 /** Where the time of a request went, in milliseconds. */
@@ -30,6 +32,8 @@ export interface Usage {
   /** Unicode characters of all inputs. */
   readonly characters: number;
   readonly timing: Timing;
+  /** What is left to the caller: every limit that applied, of requests and of tokens. */
+  readonly limits: readonly Limit[];
 }
 
 /** Inputs on their way to the model. */
@@ -75,9 +79,10 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     if (order.isPatient) await admission.enterInTurn(inputs, context.signal);
     else admission.enter(inputs, order.isAdmittedWhole);
     try {
-      await limiter.takeRequest(context);
+      const limits = await limiter.takeRequest(context);
       requireCount(order);
-      return await untilAborted(onServedVersion(order, context, step), context.signal);
+      const answer = await untilAborted(onServedVersion(order, context, step), context.signal);
+      return { ...answer, limits: [...limits, ...answer.limits] };
     } finally {
       admission.leave(inputs);
     }
@@ -111,7 +116,8 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     const startedAtMs = clock.nowMs();
     step.validate?.(model);
     requireContent(order.inputs);
-    const sequences = await encode(order, model, context);
+    const promptName = order.promptName ?? promptNameOf(order.inputType, model.promptNames);
+    const sequences = await encode({ ...order, promptName }, model, context);
     const tokenizationMs = clock.nowMs() - startedAtMs;
     const tokenCounts = sequences.map(({ ids }) => ids.length);
     const tokens = tokenCounts.reduce((total, count) => total + count, 0);
@@ -125,6 +131,7 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
         ...{ model: model.name, version: model.version, results, tokenCounts },
         characters: countCharacters(order.inputs),
         timing: { totalMs, tokenizationMs, queueMs, computeMs },
+        limits: reservation.limits,
       };
     } catch (error) {
       reservation.release();

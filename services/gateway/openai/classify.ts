@@ -1,0 +1,67 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { contextOf } from "../http/app.js";
+import { readModelName } from "../http/model-name.js";
+import type { Classified } from "../operations/classify.js";
+import type { Operations } from "../operations/operations.js";
+import { unsaid } from "../operations/order.js";
+import type { ClassifyBody } from "./bodies.js";
+import { truncationOf, urgencyOf } from "./embeddings.js";
+import { addAnswerHeaders } from "./headers.js";
+
+/** What callers call the fields of an operation. */
+export const classifyFieldNames = {
+  inputs: "input",
+  template: "hypothesis_template",
+  tokens_max: "truncate_prompt_tokens",
+};
+
+const defaultTemplate = "This example is {}.";
+
+/** body -> scores of the model's own labels, or with labels zero-shot -> infinity's answer */
+export async function answerClassify(
+  body: ClassifyBody,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+  deps: {
+    readonly operations: Pick<Operations, "classify" | "zeroShot">;
+    readonly inputsMax: number;
+    readonly dateMs: () => number;
+  },
+): Promise<FastifyReply> {
+  const context = contextOf(request);
+  const classified = await classify(body, request, deps);
+  addAnswerHeaders(reply, classified);
+  const { model, predictions, tokenCounts } = classified;
+  const tokens = tokenCounts.reduce((total, count) => total + count, 0);
+  return reply.send({
+    object: "classify",
+    data: predictions,
+    model,
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+    id: context.requestId,
+    created: Math.floor(deps.dateMs() / 1_000),
+  });
+}
+
+function classify(
+  body: ClassifyBody,
+  request: FastifyRequest,
+  { operations, inputsMax }: Parameters<typeof answerClassify>[2],
+): Promise<Classified> {
+  const labels = body.labels ?? body.candidate_labels;
+  const order = {
+    ...unsaid,
+    ...readModelName(body.model),
+    ...{ inputs: body.input, inputsMax },
+    ...truncationOf(body),
+    priority: urgencyOf(body, request),
+  };
+  const context = contextOf(request);
+  if (labels === undefined) {
+    return operations.classify({ ...order, isRaw: body.raw_scores ?? false }, context);
+  }
+  const { hypothesis_template: template = defaultTemplate, multi_label: isMultiLabel } = body;
+  return operations.zeroShot(
+    { ...order, labels, template, isMultiLabel: isMultiLabel ?? false },
+    context,
+  );
+}
