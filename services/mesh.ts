@@ -21,6 +21,7 @@ import {
   isPublicCall,
   requireAuthenticationOnPublic,
 } from "./gateway/authentication.js";
+import { addCohereRoutes } from "./gateway/cohere/routes.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
 import { Limiter } from "./gateway/limiter.js";
@@ -227,6 +228,7 @@ async function serveGateway(
       addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
       addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { operations, directory, admission, clock });
+      addCohereRoutes(app, config, { operations, admission, clock });
       addOipRoutes(app, config, { oip });
     },
   });

@@ -62,6 +62,28 @@ describe("the openai SDK", { timeout: 120_000 }, () => {
     ok(Math.abs(Math.hypot(...(data[0]?.embedding ?? [])) - 1) < 1e-6);
   });
 
+  test("sends token ids in place of texts", async () => {
+    const { data } = await openai.embeddings.create({ model, input: "hello world" });
+    const ids = [101, 7592, 2088, 102];
+    const alone = await openai.embeddings.create({ model, input: ids });
+    const listed = await openai.embeddings.create({ model, input: [[101, 102], ids] });
+    deepEqual(alone.data[0]?.embedding, data[0]?.embedding);
+    deepEqual(listed.data[1]?.embedding, data[0]?.embedding);
+    equal(alone.usage.prompt_tokens, 4);
+  });
+
+  test("lists the models and finds one by its name", async () => {
+    const ids: string[] = [];
+    for await (const { id } of openai.models.list()) ids.push(id);
+    deepEqual(ids, [`sentence-transformers/${model}`]);
+    for (const id of [model, ids[0] ?? ""]) {
+      const found = await openai.models.retrieve(id);
+      equal(found.id, ids[0]);
+      equal(found.object, "model");
+    }
+    await rejects(openai.models.retrieve("nobody/nothing"), OpenAI.NotFoundError);
+  });
+
   test("throws its own errors", async () => {
     const unknown = openai.embeddings.create({ model: "text-embedding-unknown", input: "a" });
     await rejects(unknown, (error) => {
@@ -71,7 +93,50 @@ describe("the openai SDK", { timeout: 120_000 }, () => {
       return true;
     });
     for (const input of ["", [], ["a", ""]]) {
-      await rejects(openai.embeddings.create({ model, input }), OpenAI.BadRequestError);
+      await rejects(openai.embeddings.create({ model, input }), (error) => {
+        ok(error instanceof OpenAI.BadRequestError);
+        deepEqual([error.type, error.param, error.code], ["invalid_request_error", "input", null]);
+        return true;
+      });
     }
+    const negative = openai.embeddings.create({ model, input: "a", dimensions: -1 });
+    await rejects(negative, /-1 is less than the minimum of 1 - 'dimensions'/);
+    await rejects(openai.get("/nowhere"), (error) => {
+      ok(error instanceof OpenAI.NotFoundError);
+      equal(error.code, "unknown_url");
+      return true;
+    });
   });
+});
+
+test("the openai SDK waits as it is told when a limit refuses", { timeout: 120_000 }, async () => {
+  const mesh = await startMesh("one", {
+    RATELIMIT_EXEMPT_LOOPBACK: "false",
+    RATELIMIT_REQUESTS_PER_SECOND: "2",
+    RATELIMIT_REQUESTS_BURST: "1",
+  });
+  try {
+    const statuses: number[] = [];
+    const openai = new OpenAI({
+      baseURL: `${mesh.url}/v1`,
+      apiKey: "none",
+      maxRetries: 4,
+      fetch: async (url, init) => {
+        const response = await fetch(url, init);
+        statuses.push(response.status);
+        if (response.status === 429) ok(response.headers.get("retry-after-ms"));
+        return response;
+      },
+    });
+    for (const input of ["a", "b", "c"]) await openai.embeddings.create({ model, input });
+    ok(statuses.includes(429));
+    equal(statuses.filter((status) => status === 200).length, 3);
+    const impatient = openai.withOptions({ maxRetries: 0 });
+    const refused = Array.from({ length: 3 }, () =>
+      impatient.embeddings.create({ model, input: "d" }),
+    );
+    await rejects(Promise.all(refused), OpenAI.RateLimitError);
+  } finally {
+    await mesh.stop();
+  }
 });

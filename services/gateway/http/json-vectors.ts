@@ -7,12 +7,7 @@ const closing = 0x5d;
 /** Vectors as JSON, a list of lists: UTF-8 text in a buffer. */
 export function toJsonArrays(vectors: readonly Float32Array[]): Buffer {
   const writer = new JsonWriter(vectors);
-  writer.text("[");
-  for (const [index, vector] of vectors.entries()) {
-    if (index > 0) writer.text(",");
-    writer.vector(vector);
-  }
-  writer.text("]");
+  writer.list(vectors, (vector) => writer.vector(vector));
   return writer.done();
 }
 
@@ -46,6 +41,16 @@ export class JsonWriter {
     }
     bytes[at++] = closing;
     this.#at = at;
+  }
+
+  /** A list of what `write` writes of each item. */
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    this.text("[");
+    for (const [index, item] of items.entries()) {
+      if (index > 0) this.text(",");
+      write(item);
+    }
+    this.text("]");
   }
 
   /** A list of numbers of any type. */

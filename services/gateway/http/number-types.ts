@@ -18,8 +18,8 @@ export interface Encoded {
 
 /**
  * A vector in another type. The whole numbers are of the vector with length 1, whatever its own: int8 is
- * `round(127 value / range)` within -127..127, where `range` is four standard deviations of the values of a random unit
- * vector, `min(1, 4 / sqrt(dimensions))`, the same for all vectors so that their dot products compare; uint8 is int8 + 128;
+ * `round(127 value / range)` within -127..127, where `range` is six standard deviations of the values of a random unit
+ * vector, `min(1, 6 / sqrt(dimensions))`, the same for all vectors so that their dot products compare; uint8 is int8 + 128;
  * ubinary has a bit for each value, set where it is above 0, the first in the highest bit of the first byte, the last byte
  * filled up with zeros; binary is ubinary - 128. The last two are those of sentence-transformers and numpy's packbits.
  */
@@ -41,7 +41,7 @@ function whole(numbers: Int8Array | Uint8Array): Encoded {
   return { numbers, bytes: numbers };
 }
 
-const deviations = 4;
+const deviations = 6;
 const largest = 127;
 
 function quantize(vector: Float32Array): Float32Array {

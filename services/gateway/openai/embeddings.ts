@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { contextOf, priorityOf } from "../http/app.js";
+import { inWordsOf } from "../http/field-names.js";
 import { JsonWriter } from "../http/json-vectors.js";
 import { readModelName } from "../http/model-name.js";
 import { encodeVector } from "../http/number-types.js";
@@ -10,7 +11,7 @@ import type { EmbeddingsBody } from "./bodies.js";
 import { addAnswerHeaders } from "./headers.js";
 
 /** What OpenAI's callers call the fields of an operation. */
-export const embeddingsFieldNames = {
+const fieldNames = {
   inputs: "input",
   prompt_name: "input_type",
   tokens_max: "truncate_prompt_tokens",
@@ -32,7 +33,7 @@ export async function answerEmbeddings(
     normalize: body.normalize ?? body.use_activation ?? true,
     priority: urgencyOf(body, request),
   };
-  const embedded = await embed(order, contextOf(request));
+  const embedded = await inWordsOf(fieldNames, embed(order, contextOf(request)));
   addAnswerHeaders(reply, embedded);
   return reply.type("application/json").send(toList(embedded, body));
 }

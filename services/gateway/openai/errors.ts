@@ -1,14 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerOf, type MeshError } from "../../../lib/errors.js";
 import { beginError, noRoute, toFault } from "../http/errors.js";
+import { splitPath } from "../http/field-names.js";
 import { addLimitHeaders } from "./limit-headers.js";
-
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** What this route's callers call the fields of an operation. */
-    readonly fieldNames?: Readonly<Record<string, string>>;
-  }
-}
 
 /** OpenAI's description of a failure; its SDKs read these four. */
 export interface OpenAiError {
@@ -25,8 +19,7 @@ export function answerOpenAiErrors(
 ): void {
   scope.setErrorHandler((thrown, request, reply) => {
     const fault = toFault(thrown);
-    const error = toOpenAiError(fault, request.routeOptions.config.fieldNames ?? {});
-    return send(fault, error, { request, reply, more });
+    return send(fault, toOpenAiError(fault), { request, reply, more });
   });
 }
 
@@ -39,37 +32,23 @@ export function answerNoRoute(app: FastifyInstance, scope: FastifyInstance): voi
     const message = isUnknown
       ? `Unknown request URL: ${request.method} ${path}`
       : `Invalid method for URL (${request.method} ${path})`;
-    const error = { ...toOpenAiError(fault, {}), message, param: null };
+    const error = { ...toOpenAiError(fault), message, param: null };
     const code = isUnknown ? "unknown_url" : error.code;
     return send(fault, { ...error, code }, { request, reply, more: () => ({}) });
   });
 }
 
-/** The failure in OpenAI's words; `names` says what the caller calls the fields. */
-export function toOpenAiError(
-  { message, fault, details }: MeshError,
-  names: Readonly<Record<string, string>>,
-): OpenAiError {
+/** The failure in OpenAI's words. */
+export function toOpenAiError({ message, fault, details }: MeshError): OpenAiError {
   const { openAiType: type, openAiCode: code } = answerOf[fault];
   const [first] = details.fields ?? [];
   if (first === undefined || first.field === "") {
     return { message, type, param: fault === "not_found" ? "model" : null, code };
   }
-  const { field, description } = first;
-  const [root = "", place = ""] = splitPath(field);
-  const param = names[root] ?? root;
-  const reason = description
-    .replace(`${field}: `, "")
-    // Operations say `inputs` of whatever they work on.
-    .replaceAll(/`(\w+)/g, (_, word) => `\`${word === "inputs" ? param : (names[word] ?? word)}`);
-  const isPlain = place === "" && reason.includes(param);
-  return { message: isPlain ? reason : `'${param}${place}': ${reason}`, type, param, code };
-}
-
-/** `inputs[2].text` is `inputs` and the place in it. The ids of an input stand two messages deep in the tokenizer's. */
-function splitPath(field: string): readonly string[] {
-  const end = field.search(/[[.]/);
-  return end < 0 ? [field] : [field.slice(0, end), field.slice(end).replace(".ids.ids", "")];
+  const { root: param, place } = splitPath(first.field);
+  const isPlain = place === "" && first.description.includes(param);
+  const reason = isPlain ? first.description : `'${first.field}': ${first.description}`;
+  return { message: reason, type, param, code };
 }
 
 function send(

@@ -7,8 +7,8 @@ import { readBody } from "../http/bodies.js";
 import type { ModelDirectory } from "../model-directory.js";
 import type { Operations } from "../operations/operations.js";
 import { classifyBody, embeddingsBody } from "./bodies.js";
-import { answerClassify, classifyFieldNames } from "./classify.js";
-import { answerEmbeddings, embeddingsFieldNames } from "./embeddings.js";
+import { answerClassify } from "./classify.js";
+import { answerEmbeddings } from "./embeddings.js";
 import { answerNoRoute, answerOpenAiErrors } from "./errors.js";
 import { addProcessingTime } from "./headers.js";
 import { findModel, listModels } from "./models.js";
@@ -35,21 +35,19 @@ export function addOpenAiRoutes(
     answerOpenAiErrors(scope);
     addProcessingTime(scope, clock);
 
-    const embeddings = { ...early, config: { fieldNames: embeddingsFieldNames } };
-    scope.post("/v1/embeddings", embeddings, (request, reply) => {
+    scope.post("/v1/embeddings", early, (request, reply) => {
       const body = readBody(embeddingsBody, request.body);
       return answerEmbeddings(body, { request, reply }, { embed, inputsMax });
     });
     // Servers of one model have this path, and their callers send any name.
-    scope.post("/embeddings", embeddings, async (request, reply) => {
+    scope.post("/embeddings", early, async (request, reply) => {
       const body = readBody(embeddingsBody, request.body);
       const model = await servedName(directory, body.model);
       return answerEmbeddings({ ...body, model }, { request, reply }, { embed, inputsMax });
     });
 
-    const classify = { ...early, config: { fieldNames: classifyFieldNames } };
     for (const path of ["/v1/classify", "/classify"]) {
-      scope.post(path, classify, (request, reply) => {
+      scope.post(path, early, (request, reply) => {
         const body = readBody(classifyBody, request.body);
         const dateMs = () => clock.dateMs();
         return answerClassify(body, { request, reply }, { operations, inputsMax, dateMs });

@@ -43,7 +43,7 @@ export function createRerank(deps: {
   readonly compare: Compare;
 }): Rerank {
   return async ({ query, texts, isRaw, ...order }, context) => {
-    if (texts.length === 0) throw new MeshError("empty", "`texts` cannot be empty");
+    if (texts.length === 0) throw noTexts();
     const { name, task } = await deps.directory.resolve(order.model, order.version, ranks);
     requireCount({ ...order, inputs: texts });
     if (task === Task.RERANKING) {
@@ -62,6 +62,11 @@ export function createRerank(deps: {
     );
     return { ...usage, ranks: toRanks(cosines) };
   };
+}
+
+function noTexts(): MeshError {
+  const description = "`texts` cannot be empty";
+  return new MeshError("empty", description, { fields: [{ field: "texts", description }] });
 }
 
 function toRanks(scores: readonly number[]): readonly Ranked[] {
