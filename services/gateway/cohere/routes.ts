@@ -3,13 +3,13 @@ import type { Clock } from "../../../lib/clock.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { refuseEarly } from "../http/app.js";
-import { readBody } from "../http/bodies.js";
 import { answerOpenAiErrors } from "../openai/errors.js";
 import { addProcessingTime } from "../openai/headers.js";
+import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Operations } from "../operations/operations.js";
-import { embedBody, rerankBody } from "./bodies.js";
 import { answerEmbed } from "./embed.js";
 import { answerRerank } from "./rerank.js";
+import { cohere, schemas } from "./schemas.js";
 
 /** Cohere's routes, versions 1 and 2. Its errors have a `message`; beside it stands OpenAI's `error`, for all others. */
 export function addCohereRoutes(
@@ -23,18 +23,19 @@ export function addCohereRoutes(
 ): void {
   const { embed, rerank } = deps.operations;
   const early = refuseEarly(deps.admission);
-  void app.register(async (scope) => {
-    answerOpenAiErrors(scope, ({ message }) => ({ message }));
-    addProcessingTime(scope, deps.clock);
+  void app.register(async (plain) => {
+    answerOpenAiErrors(plain, ({ message }) => ({ message }));
+    addProcessingTime(plain, deps.clock);
+    const scope = describeProtocol(plain, cohere);
     for (const apiVersion of ["1", "2"] as const) {
-      scope.post(`/v${apiVersion}/embed`, early, (request, reply) => {
-        const body = readBody(embedBody, request.body);
-        return answerEmbed(body, { request, reply }, { embed, inputsMax, apiVersion });
-      });
-      scope.post(`/v${apiVersion}/rerank`, early, (request, reply) => {
-        const body = readBody(rerankBody, request.body);
-        return answerRerank(body, { request, reply }, { rerank, inputsMax, apiVersion });
-      });
+      const embedding = { ...early, schema: schemas.embed };
+      scope.post(`/v${apiVersion}/embed`, embedding, (request, reply) =>
+        answerEmbed(request.body, { request, reply }, { embed, inputsMax, apiVersion }),
+      );
+      const ranking = { ...early, schema: schemas.rerank };
+      scope.post(`/v${apiVersion}/rerank`, ranking, (request, reply) =>
+        answerRerank(request.body, { request, reply }, { rerank, inputsMax, apiVersion }),
+      );
     }
   });
 }

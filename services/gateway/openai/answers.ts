@@ -13,6 +13,8 @@ export const openAiError = z
   })
   .meta({ id: "OpenAiError" });
 
+const usage = z.object({ prompt_tokens: z.int(), total_tokens: z.int() });
+
 /** Answer of POST /v1/embeddings. */
 export const embeddingsAnswer = z
   .object({
@@ -27,6 +29,40 @@ export const embeddingsAnswer = z
       }),
     ),
     model: z.string(),
-    usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+    usage,
   })
   .meta({ id: "OpenAiEmbeddings" });
+
+/** Answer of POST /v1/classify: for each input its labels, the highest score first. */
+export const classifyAnswer = z
+  .object({
+    object: z.literal("classify"),
+    data: z.array(z.array(z.object({ label: z.string(), score: z.number() }))),
+    model: z.string(),
+    usage,
+    id: z.string(),
+    created: z.int(),
+  })
+  .meta({ id: "Classification" });
+
+/** Answer of GET /v1/models/{model}: OpenAI's fields, and vLLM's for what a model takes. */
+export const modelAnswer = z
+  .object({
+    id: z.string(),
+    object: z.literal("model"),
+    created: z.int().meta({ description: "Seconds since 1970." }),
+    owned_by: z.string(),
+    max_model_len: z
+      .int()
+      .nullable()
+      .meta({ description: "Most tokens of an input; null for models of tensors." }),
+  })
+  .meta({ id: "OpenAiModel" });
+
+/** Answer of GET /v1/models. */
+export const modelsAnswer = z
+  .object({ object: z.literal("list"), data: z.array(modelAnswer) })
+  .meta({ id: "OpenAiModels" });
+
+export type OpenAiModel = z.output<typeof modelAnswer>;
+export type OpenAiModels = z.output<typeof modelsAnswer>;

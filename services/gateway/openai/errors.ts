@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerOf, type MeshError } from "../../../lib/errors.js";
-import { beginError, noRoute, toFault } from "../http/errors.js";
+import { beginError, toFault } from "../http/errors.js";
 import { splitPath } from "../http/field-names.js";
 import { addLimitHeaders } from "./limit-headers.js";
 
@@ -12,30 +12,33 @@ export interface OpenAiError {
   readonly code: string | null;
 }
 
-/** Every failure of a route of this scope becomes `{"error": {message, type, param, code}}`, and what `more` adds to it. */
+/**
+ * Every failure of a route of this scope, and below its prefix of what is no route, becomes
+ * `{"error": {message, type, param, code}}`, and what `more` adds to it.
+ */
 export function answerOpenAiErrors(
   scope: FastifyInstance,
   more: (error: OpenAiError) => object = () => ({}),
 ): void {
   scope.setErrorHandler((thrown, request, reply) => {
     const fault = toFault(thrown);
-    return send(fault, toOpenAiError(fault), { request, reply, more });
+    const error = request.is404 ? toRouteError(fault, request) : toOpenAiError(fault);
+    const request_id = beginError(fault, request, reply);
+    addRetryHeaders(fault, reply);
+    const { openAiStatus } = answerOf[fault.fault];
+    return reply.code(openAiStatus).send({ ...more(error), error, request_id });
   });
 }
 
-/** The same for paths below the prefix of this scope that are no route, or not for this method. */
-export function answerNoRoute(app: FastifyInstance, scope: FastifyInstance): void {
-  scope.setNotFoundHandler((request, reply) => {
-    const fault = noRoute(app, request, reply);
-    const [path] = request.url.split("?");
-    const isUnknown = fault.fault === "not_found";
-    const message = isUnknown
-      ? `Unknown request URL: ${request.method} ${path}`
-      : `Invalid method for URL (${request.method} ${path})`;
-    const error = { ...toOpenAiError(fault), message, param: null };
-    const code = isUnknown ? "unknown_url" : error.code;
-    return send(fault, { ...error, code }, { request, reply, more: () => ({}) });
-  });
+/** A path that is no route, or not for this method. */
+function toRouteError(fault: MeshError, { method, url }: FastifyRequest): OpenAiError {
+  const error = { ...toOpenAiError(fault), param: null };
+  const [path] = url.split("?");
+  if (fault.fault === "not_found") {
+    return { ...error, message: `Unknown request URL: ${method} ${path}`, code: "unknown_url" };
+  }
+  if (fault.fault !== "wrong_method") return error;
+  return { ...error, message: `Invalid method for URL (${method} ${path})` };
 }
 
 /** The failure in OpenAI's words. */
@@ -51,24 +54,11 @@ export function toOpenAiError({ message, fault, details }: MeshError): OpenAiErr
   return { message: reason, type, param, code };
 }
 
-function send(
-  fault: MeshError,
-  error: OpenAiError,
-  {
-    request,
-    reply,
-    more,
-  }: {
-    readonly request: FastifyRequest;
-    readonly reply: FastifyReply;
-    readonly more: (error: OpenAiError) => object;
-  },
-): FastifyReply {
-  const request_id = beginError(fault, request, reply);
-  const { limits, retryAfterMs } = fault.details;
+/** What is left of the limits, and when the SDKs may try again. */
+function addRetryHeaders({ fault, details }: MeshError, reply: FastifyReply): void {
+  const { limits, retryAfterMs } = details;
   if (limits !== undefined) addLimitHeaders(reply, limits);
   if (retryAfterMs !== undefined) void reply.header("retry-after-ms", Math.ceil(retryAfterMs));
   // The SDKs retry every 429; what is more than a limit ever allows is refused again.
-  else if (fault.fault === "limited") void reply.header("x-should-retry", "false");
-  return reply.code(answerOf[fault.fault].openAiStatus).send({ ...more(error), error, request_id });
+  else if (fault === "limited") void reply.header("x-should-retry", "false");
 }

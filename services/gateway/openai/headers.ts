@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../../../lib/clock.js";
-import { addUsageHeaders } from "../http/usage-headers.js";
 import type { Usage } from "../operations/work.js";
+import { computeHeaders } from "../tei/compute-headers.js";
 import { addLimitHeaders } from "./limit-headers.js";
 
 /** What an answer cost and what is left, as OpenAI says it and as text-embeddings-inference does. */
 export function addAnswerHeaders(reply: FastifyReply, usage: Usage): void {
-  addUsageHeaders(reply, usage);
+  void reply.headers(Object.fromEntries(computeHeaders(usage)));
   addLimitHeaders(reply, usage.limits);
   void reply.header("openai-model", usage.model);
 }

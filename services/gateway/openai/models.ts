@@ -1,22 +1,13 @@
 import type { Model } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { readModelName } from "../http/model-name.js";
 import type { ModelDirectory } from "../model-directory.js";
-
-/** One entry of GET /v1/models: OpenAI's fields, and vLLM's for what a model takes. */
-export interface OpenAiModel {
-  readonly id: string;
-  readonly object: "model";
-  /** Seconds since 1970. */
-  readonly created: number;
-  readonly owned_by: string;
-  readonly max_model_len: number | null;
-}
+import type { OpenAiModel, OpenAiModels } from "./answers.js";
 
 /** Every model under its name, the default one first, and of those with several versions each as `model@version`. */
 export async function listModels(
   directory: ModelDirectory,
   created: number,
-): Promise<{ readonly object: "list"; readonly data: readonly OpenAiModel[] }> {
+): Promise<OpenAiModels> {
   const models = await directory.list();
   const names = [...new Set(models.map(({ name }) => name))];
   const data = names.flatMap((name) => {
@@ -42,6 +33,17 @@ export async function findModel(
   const found = await directory.resolve(model, version);
   const known = version === "" ? found.name : `${found.name}@${version}`;
   return toOpenAiModel(found, known, created);
+}
+
+/** The name if it is served, else none, which means the default model. */
+export async function servedName(
+  directory: ModelDirectory,
+  name: string | undefined,
+): Promise<string | undefined> {
+  const { model } = readModelName(name);
+  const models = await directory.list();
+  const isServed = models.some((one) => one.name === model || one.name.endsWith(`/${model}`));
+  return isServed ? name : undefined;
 }
 
 function toOpenAiModel({ name, tokensMax }: Model, id: string, created: number): OpenAiModel {

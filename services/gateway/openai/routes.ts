@@ -1,17 +1,18 @@
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../../../lib/clock.js";
+import { MeshError } from "../../../lib/errors.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { refuseEarly } from "../http/app.js";
-import { readBody } from "../http/bodies.js";
 import type { ModelDirectory } from "../model-directory.js";
+import { describeProtocol } from "../openapi/route-schemas.js";
 import type { Operations } from "../operations/operations.js";
-import { classifyBody, embeddingsBody } from "./bodies.js";
 import { answerClassify } from "./classify.js";
 import { answerEmbeddings } from "./embeddings.js";
-import { answerNoRoute, answerOpenAiErrors } from "./errors.js";
+import { answerOpenAiErrors } from "./errors.js";
 import { addProcessingTime } from "./headers.js";
-import { findModel, listModels } from "./models.js";
+import { findModel, listModels, servedName } from "./models.js";
+import { openAi, schemas } from "./schemas.js";
 
 export interface OpenAiDeps {
   readonly operations: Pick<Operations, "embed" | "classify" | "zeroShot">;
@@ -23,60 +24,57 @@ export interface OpenAiDeps {
 /** Routes in the shape of OpenAI's API, and what vLLM and infinity have beside them. */
 export function addOpenAiRoutes(
   app: FastifyInstance,
-  { inputsMax }: Pick<GatewayConfig, "inputsMax">,
-  { operations, directory, admission, clock }: OpenAiDeps,
+  config: Pick<GatewayConfig, "inputsMax">,
+  deps: OpenAiDeps,
 ): void {
-  const early = refuseEarly(admission);
-  const created = Math.floor(clock.dateMs() / 1_000);
-  const { embed } = operations;
-
   // A scope of its own: errors in this protocol's shape.
   void app.register(async (scope) => {
     answerOpenAiErrors(scope);
-    addProcessingTime(scope, clock);
-
-    scope.post("/v1/embeddings", early, (request, reply) => {
-      const body = readBody(embeddingsBody, request.body);
-      return answerEmbeddings(body, { request, reply }, { embed, inputsMax });
-    });
-    // Servers of one model have this path, and their callers send any name.
-    scope.post("/embeddings", early, async (request, reply) => {
-      const body = readBody(embeddingsBody, request.body);
-      const model = await servedName(directory, body.model);
-      return answerEmbeddings({ ...body, model }, { request, reply }, { embed, inputsMax });
-    });
-
-    for (const path of ["/v1/classify", "/classify"]) {
-      scope.post(path, early, (request, reply) => {
-        const body = readBody(classifyBody, request.body);
-        const dateMs = () => clock.dateMs();
-        return answerClassify(body, { request, reply }, { operations, inputsMax, dateMs });
-      });
-    }
-
-    scope.get("/v1/models", () => listModels(directory, created));
-    scope.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
-      findModel(directory, params["*"], created),
-    );
+    addProcessingTime(scope, deps.clock);
+    addRoutes(scope, config, deps);
   });
   void app.register(
     async (scope) => {
-      addProcessingTime(scope, clock);
-      answerNoRoute(app, scope);
+      answerOpenAiErrors(scope);
+      addProcessingTime(scope, deps.clock);
+      // What is no route here is refused before it gets this far, by a hook of the app; but in the words of this scope.
+      scope.setNotFoundHandler(() => {
+        throw new MeshError("not_found", "no route");
+      });
     },
     { prefix: "/v1" },
   );
 }
 
-/** The name if it is served, else none, which means the default model. */
-async function servedName(
-  directory: ModelDirectory,
-  name: string | undefined,
-): Promise<string | undefined> {
-  if (name === undefined) return undefined;
-  const [wanted] = name.split("@");
-  const models = await directory.list();
-  return models.some((model) => model.name === wanted || model.name.endsWith(`/${wanted}`))
-    ? name
-    : undefined;
+function addRoutes(
+  plain: FastifyInstance,
+  { inputsMax }: Pick<GatewayConfig, "inputsMax">,
+  { operations, directory, admission, clock }: OpenAiDeps,
+): void {
+  const scope = describeProtocol(plain, openAi);
+  const early = refuseEarly(admission);
+  const created = Math.floor(clock.dateMs() / 1_000);
+  const embedding = { embed: operations.embed, inputsMax };
+
+  scope.post("/v1/embeddings", { ...early, schema: schemas.embeddings }, (request, reply) =>
+    answerEmbeddings(request.body, { request, reply }, embedding),
+  );
+  // Servers of one model have this path, and their callers send any name.
+  scope.post("/embeddings", { ...early, schema: schemas.alias }, async (request, reply) => {
+    const model = await servedName(directory, request.body.model);
+    return answerEmbeddings({ ...request.body, model }, { request, reply }, embedding);
+  });
+
+  const classifying = { operations, inputsMax, dateMs: () => clock.dateMs() };
+  for (const path of ["/v1/classify", "/classify"]) {
+    scope.post(path, { ...early, schema: schemas.classify }, (request, reply) =>
+      answerClassify(request.body, { request, reply }, classifying),
+    );
+  }
+
+  scope.get("/v1/models", { schema: schemas.models }, () => listModels(directory, created));
+  scope.get("/v1/models/*", { schema: schemas.model }, ({ params }) =>
+    // The name of the parameter is Fastify's.
+    findModel(directory, (params as { readonly "*": string })["*"], created),
+  );
 }
