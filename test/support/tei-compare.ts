@@ -71,12 +71,22 @@ function compare(wanted: unknown, given: unknown, comparison: Comparison): void 
     }
     return;
   }
+  if (typeof wanted === "string" && typeof given === "string" && path.endsWith(".embedding")) {
+    compare(numbersOf(wanted), numbersOf(given), comparison);
+    return;
+  }
   const isNear =
     typeof wanted === "number" &&
     typeof given === "number" &&
     Math.abs(wanted - given) <= tolerance;
   if (isNear || isDeepStrictEqual(wanted, given)) return;
   report(`${path}: ${JSON.stringify(given)}, not ${JSON.stringify(wanted)}`);
+}
+
+/** Of OpenAI's base64: little-endian float32. */
+function numbersOf(base64: string): readonly number[] {
+  const bytes = Buffer.from(base64, "base64");
+  return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(4 * at));
 }
 
 function compareLists(

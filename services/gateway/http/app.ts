@@ -23,6 +23,7 @@ import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
 import { compressAnswers, validateAnswers } from "./answers.js";
 import { answerErrors, wordsOf } from "./errors.js";
+import { isTooDeep, jsonDepthMax } from "./json-depth.js";
 import { unpacked } from "./unpacked.js";
 
 declare module "fastify" {
@@ -109,6 +110,7 @@ function acceptJson(app: FastifyInstance): void {
 function parseJson(bytes: Buffer): unknown {
   try {
     if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
+    if (isTooDeep(bytes)) throw new SyntaxError(`more than ${jsonDepthMax} lists in each other`);
     return JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
     throw malformed(cause instanceof SyntaxError ? cause.message : "not JSON");

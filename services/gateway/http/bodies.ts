@@ -15,25 +15,47 @@ export function unlessMissing(expected: string) {
 /** How many dimensions of a vector are wanted. */
 export const dimensions = optional(z.int({ error: "expected an integer" }).min(0).max(0xffff_ffff));
 
-const tokenIds = z.array(z.int().min(0).max(0xffff_ffff)).nonempty();
+const idMax = 0xffff_ffff;
+const idsSchema = { type: "array", items: { type: "integer", minimum: 0, maximum: idMax } };
 
-/** A text, a list of token ids, or a list of either. */
+/**
+ * A text, a list of token ids, or a list of either. Read by hand: a schema would try each alternative on all of a list and
+ * note every mistake, which for a body full of them takes seconds.
+ */
 export const inputs = z
-  .union([z.string(), tokenIds, z.array(z.union([z.string(), z.array(tokenIds.element)]))], {
-    error: unlessMissing("expected a string, a list of token ids, or a list of these"),
+  .unknown()
+  .meta({
+    anyOf: [
+      { type: "string" },
+      idsSchema,
+      { type: "array", items: { anyOf: [{ type: "string" }, idsSchema] } },
+    ],
   })
-  .transform(toInputs);
+  .transform((given, context) => {
+    const read = toInputs(given);
+    if (read !== undefined) return read;
+    const message = unlessMissing(expectedInputs)({ input: given });
+    context.issues.push({ code: "custom", input: given, ...(message !== undefined && { message }) });
+    return z.NEVER;
+  });
 
-function toInputs(
-  given: string | readonly number[] | readonly (string | readonly number[])[],
-): Input[] {
+const expectedInputs = "expected a string, a list of token ids, or a list of these";
+
+function toInputs(given: unknown): readonly Input[] | undefined {
   if (typeof given === "string") return [given];
-  if (isIds(given)) return [{ ids: given }];
-  return given.map((input) => (typeof input === "string" ? input : { ids: input }));
+  if (!Array.isArray(given)) return undefined;
+  if (given.length > 0 && isIds(given)) return [{ ids: given }];
+  const read: Input[] = [];
+  for (const item of given) {
+    if (typeof item === "string") read.push(item);
+    else if (Array.isArray(item) && isIds(item)) read.push({ ids: item });
+    else return undefined;
+  }
+  return read;
 }
 
-function isIds(given: readonly unknown[]): given is readonly number[] {
-  return typeof given[0] === "number";
+function isIds(list: readonly unknown[]): list is readonly number[] {
+  return list.every((id) => typeof id === "number" && id >>> 0 === id);
 }
 
 /** Mistakes that an answer names. */
