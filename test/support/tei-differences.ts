@@ -42,6 +42,8 @@ export const deliberate: readonly Deliberate[] = [
       "2.0 is 2, of two fields of one name the last counts, and a number too large for the field is wrong by the field",
     applies: (one) => /embed (duplicate key|dimensions 2\.0|huge number)$/.test(one.id),
     check: (one, answer) => expectStatus(one.id.endsWith("huge number") ? 422 : 200)(one, answer),
+  },
+  {
     name: "vLLM's fields",
     reason: "vLLM's callers send `normalize` to /v1/embeddings, and mean it; TEI ignores it there",
     applies: (one) => isOpenAi(one) && /normalize/.test(one.id),
