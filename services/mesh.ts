@@ -226,7 +226,7 @@ async function serveGateway(
         isPublicCall: config.apiKey === undefined ? undefined : isPublicCall,
       });
       addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
-      addTeiRoutes(app, config, { operations, directory, admission, version });
+      addTeiRoutes(app, config, { operations, directory, admission, registry, version });
       addOpenAiRoutes(app, config, { operations, directory, admission, clock });
       addCohereRoutes(app, config, { operations, admission, clock });
       addOipRoutes(app, config, { oip });

@@ -94,7 +94,7 @@ const refused: readonly (readonly [
   ["/embed", "", 400, malformed],
   ["/embed", '{"inputs": "\\ud800"}', 422, /not well-formed/],
   ["/embed", `{"inputs": ${"[".repeat(1_000)}`, 400, malformed],
-  ["/embed", { inputs: [4_294_967_296] }, 422, mismatch("inputs.0:")],
+  ["/embed", { inputs: [4_294_967_296] }, 422, mismatch("inputs")],
 ];
 
 for (const kind of kinds) {
@@ -218,6 +218,28 @@ for (const kind of kinds) {
       equal(headers.get("x-compute-tokens"), "5");
       const names = ["compute", "total", "tokenization", "queue", "inference"];
       for (const name of names) match(headers.get(`x-${name}-time`) ?? "", /^\d+$/, name);
+    });
+
+    test("requests are counted and timed under the names that dashboards know", async () => {
+      const read = async (line: RegExp): Promise<number> => {
+        const text = await (await fetch(`${mesh.url}/metrics`)).text();
+        return Number(line.exec(text)?.[1] ?? 0);
+      };
+      const single = /^te_request_success\{method="single"\} (\d+)/m;
+      const batch = /^te_request_success\{method="batch"\} (\d+)/m;
+      const unfit = /^te_request_failure\{err="model_type"\} (\d+)/m;
+      const timed = /^te_request_inference_duration_count (\d+)/m;
+      const lines = [single, batch, unfit, timed];
+      const before = await Promise.all(lines.map(read));
+      await send("/embed", { inputs: "a" });
+      await send("/embed", { inputs: ["a", "b"] });
+      await send("/embed_sparse", { inputs: "a" });
+      const after = await Promise.all(lines.map(read));
+      deepEqual(
+        after.map((count, at) => count - (before[at] ?? 0)),
+        [1, 1, 1, 2],
+      );
+      equal(await read(/^te_queue_size (\d+)/m), 0);
     });
 
     test("the left end or the right end is cut off", async () => {
