@@ -23,6 +23,12 @@ export const deliberate: readonly Deliberate[] = [
     check: () => [],
   },
   {
+    name: "compressed bodies",
+    reason: "gzip and br are unpacked, within the bound of a body; TEI takes the bytes for JSON",
+    applies: isAbout("content-encoding gzip"),
+    check: expectStatus(200),
+  },
+  {
     name: "null is absent",
     reason:
       "clients write null for what they do not set; TEI refuses it where a field has a default",
