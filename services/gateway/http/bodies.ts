@@ -35,7 +35,11 @@ export const inputs = z
     const read = toInputs(given);
     if (read !== undefined) return read;
     const message = unlessMissing(expectedInputs)({ input: given });
-    context.issues.push({ code: "custom", input: given, ...(message !== undefined && { message }) });
+    context.issues.push({
+      code: "custom",
+      input: given,
+      ...(message !== undefined && { message }),
+    });
     return z.NEVER;
   });
 
