@@ -661,7 +661,8 @@ export const RerankRequestSchema: GenMessage<RerankRequest> = /*@__PURE__*/
   messageDesc(file_tei_v1_tei, 15);
 
 /**
- * RerankStreamRequest is one text of a stream; the query and the options of the first message count.
+ * RerankStreamRequest is one text of a stream, with a query and options of its own; raw_scores and return_text are those of
+ * the first message.
  *
  * @generated from message tei.v1.RerankStreamRequest
  */
