@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../../../lib/clock.js";
+import { computeHeaders } from "../http/compute-headers.js";
 import type { Usage } from "../operations/work.js";
-import { computeHeaders } from "../tei/compute-headers.js";
 import { addLimitHeaders } from "./limit-headers.js";
 
 /** What an answer cost and what is left, as OpenAI says it and as text-embeddings-inference does. */

@@ -1,8 +1,8 @@
 import type { z } from "zod";
+import { computeHeaderMeanings } from "../http/compute-headers.js";
 import type { ActionName } from "./actions.js";
 import * as answers from "./answers.js";
 import * as bodies from "./bodies.js";
-import { computeHeaderMeanings } from "./compute-headers.js";
 
 interface DescribedRoute {
   readonly path: string;

@@ -3,8 +3,8 @@ import type { MetadataSchema } from "../../../../gen/tei/v1/tei_pb.js";
 import type { CallContext } from "../../../../lib/rpc/call.js";
 import type { Form, StreamOptions } from "../../answer-each.js";
 import { answerUntilError } from "../../answer-until-error.js";
+import { computeHeaders } from "../../http/compute-headers.js";
 import type { Usage } from "../../operations/work.js";
-import { computeHeaders } from "../compute-headers.js";
 import { toMetadata } from "./metadata.js";
 
 /** How one message is answered: the results, and what they cost. */
