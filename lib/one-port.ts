@@ -19,7 +19,12 @@ export function acceptHttp1(server: Server): Acceptor {
 /** Every HTTP/2 client sends this first (RFC 9113, 3.4). */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** Connections that stay silent for so long are closed before they have a protocol. */
+/**
+ * Clients open connections ahead of need; one that is closed while its first request is on the way fails that request,
+ * so a silent connection may stay as long as an idle one of HTTP/1.1.
+ */
+const silentMsMax = 75_000;
+/** Once it speaks, it has so long between the first bytes that tell its protocol, or for a handshake. */
 const firstBytesMsMax = 10_000;
 
 /** What a port needs to speak TLS, in PEM. */
@@ -53,7 +58,7 @@ export async function listenOnOnePort(
     const forget = (): void => void undecided.delete(socket);
     socket.once("close", forget);
     socket.on("error", () => socket.destroy());
-    socket.setTimeout(firstBytesMsMax, () => socket.destroy());
+    socket.setTimeout(silentMsMax, () => socket.destroy());
     whenDecided(socket, (isHttp2) => {
       forget();
       socket.setTimeout(0);
@@ -114,7 +119,10 @@ function whenDecided(socket: Socket, decide: (isHttp2: boolean) => void): void {
     const bytes = Buffer.concat(chunks);
     const length = Math.min(bytes.length, preface.length);
     const matches = bytes.subarray(0, length).equals(preface.subarray(0, length));
-    if (matches && length < preface.length) return;
+    if (matches && length < preface.length) {
+      socket.setTimeout(firstBytesMsMax);
+      return;
+    }
     socket.off("readable", onReadable);
     socket.unshift(bytes);
     decide(matches);
