@@ -54,8 +54,10 @@ export function createConnectHandler(
     if (handler === undefined) return false;
     const interceptors = interceptorsOf.get(handler.service.typeName) ?? [];
     answer({ ...options, handler, interceptors, request, response }).catch(() => {
-      // The caller is gone, or the answer is half written: nothing else can be said on this connection.
-      response.destroy();
+      // Either the caller is gone or the answer half written, and nothing else can be said on this connection;
+      // or the Host of the request makes no URL.
+      if (response.headersSent) response.destroy();
+      else response.writeHead(400).end();
     });
     return true;
   };

@@ -205,6 +205,13 @@ describe("the public port", () => {
     });
   });
 
+  test("a call without a host that makes sense is a bad request", async () => {
+    for (const host of ["[", "a b"]) {
+      const answer = await exchange(edge.port, embed, { headers: { ...json, host }, body: "{}" });
+      equal(answer.status, 400, host);
+    }
+  });
+
   describe("a call that is refused before a method runs", () => {
     const refused: readonly (readonly [
       why: string,
