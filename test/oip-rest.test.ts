@@ -122,7 +122,7 @@ test("bad requests are answered by an error, and cost the model nothing", async 
     [simple, bomb, { "content-encoding": "gzip" }, 413, /unpacks to over/],
     [simple, "{}", { "content-encoding": "zstd" }, 415, /gzip, br, deflate/],
     [simple, "{}", { "content-encoding": "gzip" }, 400, /not gzip/],
-    [simple, " ".repeat(bodyBytesMax + 1), {}, 413, /too large/],
+    [simple, " ".repeat(bodyBytesMax + 1), {}, 413, /length limit exceeded/],
     ["/v2/models/none/infer", simpleBody(), {}, 404, /unknown model: none/],
     ["/v2/models/simple/versions/9/infer", simpleBody(), {}, 404, /unknown version/],
     ["/v2/models/simple/config", "", {}, 405, /POST is not allowed/],
