@@ -92,7 +92,7 @@ const refused: readonly (readonly [
   ["/vertex", { instances: {} }, 422, mismatch("instances:")],
   ["/vertex", { instances: [{ inputs: 5 }] }, 422, /^inputs: expected/],
   ["/embed", "", 400, malformed],
-  ["/embed", '{"inputs": "\\ud800"}', 422, /not well-formed/],
+  ["/embed", '{"inputs": "\\ud800"}', 400, malformed],
   ["/embed", `{"inputs": ${"[".repeat(1_000)}`, 400, malformed],
   ["/embed", { inputs: [4_294_967_296] }, 422, mismatch("inputs")],
 ];

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
@@ -23,7 +22,7 @@ import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
 import { compressAnswers, validateAnswers } from "./answers.js";
 import { answerErrors, wordsOf } from "./errors.js";
-import { isTooDeep, jsonDepthMax } from "./json-depth.js";
+import { malformed, parseJson } from "./parse-json.js";
 import { unpacked } from "./unpacked.js";
 
 declare module "fastify" {
@@ -105,20 +104,6 @@ export function requireJson({ body, headers }: FastifyRequest): unknown {
 function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(jsonType, { parseAs: "buffer" }, unpacked(parseJson));
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    if (!isUtf8(bytes)) throw new SyntaxError("the body is not UTF-8");
-    if (isTooDeep(bytes)) throw new SyntaxError(`more than ${jsonDepthMax} lists in each other`);
-    return JSON.parse(bytes.toString("utf8"));
-  } catch (cause) {
-    throw malformed(cause instanceof SyntaxError ? cause.message : "not JSON");
-  }
-}
-
-function malformed(reason: string): MeshError {
-  return new MeshError("malformed", `Failed to parse the request body as JSON: ${reason}`);
 }
 
 /** Probes and scrapes stay outside: they must be answered while the server drains, and would drown the log. */
