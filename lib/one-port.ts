@@ -35,10 +35,7 @@ export interface Secured {
   readonly clientCa?: Buffer;
 }
 
-/**
- * Listens once and hands each connection to HTTP/1.1 or HTTP/2, by its first bytes; with TLS, by the first
- * bytes inside it, which are the ones that ALPN has agreed on. Returns the port.
- */
+/** Listens once and hands each connection to HTTP/1.1 or HTTP/2, by its first bytes; with TLS, by ALPN. Returns the port. */
 export async function listenOnOnePort(
   options: {
     readonly host: string;
@@ -69,7 +66,7 @@ export async function listenOnOnePort(
   const server =
     options.tls === undefined
       ? createServer({ noDelay: true }, accept)
-      : listenSecurely(options.tls, { accept, undecided });
+      : listenSecurely(options.tls, { ...options, undecided });
   server.listen(options.port, options.host);
   await once(server, "listening");
   options.until?.addEventListener("abort", () => server.close());
@@ -81,12 +78,14 @@ export async function listenOnOnePort(
   return typeof address === "object" && address !== null ? address.port : options.port;
 }
 
+/** ALPN has agreed on a protocol before the first byte; a caller without it speaks HTTP/1.1. */
 function listenSecurely(
   { cert, key, clientCa }: Secured,
   {
-    accept,
+    http1,
+    http2,
     undecided,
-  }: { readonly accept: (socket: Socket) => void; readonly undecided: Set<Socket> },
+  }: { readonly http1: Acceptor; readonly http2: Acceptor; readonly undecided: Set<Socket> },
 ): NetServer {
   const server = createTlsServer(
     {
@@ -98,7 +97,10 @@ function listenSecurely(
       handshakeTimeout: firstBytesMsMax,
       noDelay: true,
     },
-    accept,
+    (socket) => {
+      socket.on("error", () => socket.destroy());
+      (socket.alpnProtocol === "h2" ? http2 : http1).accept(socket);
+    },
   );
   // A handshake must not outlive the server. Connections that got past it have ended when the port is released.
   server.on("connection", (socket: Socket) => {
