@@ -29,6 +29,8 @@ const schemas = {
 
 /** A process that does not end by itself after its own deadlines is a bug; it must not become an outage. */
 const stuckMsMax = 10_000;
+/** How long what is left open may keep the process once everything has been closed. */
+const lingerMsMax = 2_000;
 
 const program = new Command("arrowmesh")
   .description("A gRPC mesh for text-model inference.")
@@ -105,6 +107,11 @@ function endOnSignals(platform: Platform): void {
         process.off("SIGTERM", end);
         process.off("SIGINT", end);
         log.info("ended");
+        // Its timer keeps nothing alive: it only fires when something else does, a connection of the last moment, say.
+        AbortSignal.timeout(lingerMsMax).addEventListener("abort", () => {
+          process.stderr.write(`left open: ${process.getActiveResourcesInfo().join(", ")}\n`);
+          process.exit();
+        });
       });
   };
   process.on("SIGTERM", end);
