@@ -10,7 +10,7 @@ import { answerEach, type Form, type StreamOptions } from "./answer-each.js";
 import type { GatewayConfig } from "./config.js";
 import type { ModelDirectory } from "./model-directory.js";
 import type { Operations } from "./operations/operations.js";
-import { sum, toAnswered, toModel, toVectors } from "./rpc/answers.js";
+import { toAnswered, toModel, toVectors } from "./rpc/answers.js";
 import { firstOf, inputOf, inputsOf, orderOf } from "./rpc/requests.js";
 
 type Config = Pick<GatewayConfig, "inputsMax" | "streamWindow">;
@@ -46,13 +46,13 @@ function embedHandlers(
         ...vectorsOf(request),
         inputs: inputsOf(request),
       };
-      const { model, vectors, tokenCounts } = await operations.embed(order, context);
+      const { vectors, usage } = await operations.embed(order, context);
       return {
-        model,
+        model: usage.model,
         embeddings: vectors.map((vector, row) =>
-          toVectors(vector, tokenCounts[row], request.encoding),
+          toVectors(vector, usage.tokenCounts[row], request.encoding),
         ),
-        inputTokens: sum(tokenCounts),
+        inputTokens: usage.tokens,
       };
     },
 
@@ -63,8 +63,8 @@ function embedHandlers(
           ...vectorsOf(request),
           inputs: [inputOf(request)],
         };
-        const { vectors, tokenCounts } = await operations.embed(order, context);
-        const value = toVectors(vectors[0], tokenCounts[0], request.encoding);
+        const { vectors, usage } = await operations.embed(order, context);
+        const value = toVectors(vectors[0], usage.tokenCounts[0], request.encoding);
         return { case: "embedding" as const, value };
       }),
 
@@ -73,7 +73,7 @@ function embedHandlers(
         ...orderOf(request, inputsMax, "single"),
         inputs: inputsOf(request),
       };
-      const { vectors, dimensions, ...usage } = await operations.embedTokens(order, context);
+      const { vectors, dimensions, usage } = await operations.embedTokens(order, context);
       const tokenVectors = vectors.map((rows, at) =>
         toVectors(rows, usage.tokenCounts[at], request.encoding),
       );
@@ -85,7 +85,7 @@ function embedHandlers(
         ...orderOf(request, inputsMax, "single"),
         inputs: inputsOf(request),
       };
-      const { vectors, ...usage } = await operations.embedSparse(order, context);
+      const { vectors, usage } = await operations.embedSparse(order, context);
       const embeddings = vectors.map(({ ids, weights }, row) => ({
         ...{ ids, weights },
         inputTokens: usage.tokenCounts[row] ?? 0,
@@ -110,7 +110,7 @@ function classifyHandlers(
   const classify = async (request: ClassifyRequest, context: CallContext, form: Form) => {
     const { raw: isRaw, labelsMax } = request;
     const order = { ...orderOf(request, inputsMax, form), inputs: inputsOf(request), isRaw };
-    const { predictions, ...usage } = await operations.classify(order, context);
+    const { predictions, usage } = await operations.classify(order, context);
     const classifications = predictions.map((scores, row) => ({
       scores: firstOf(scores, labelsMax, "labels_max").map((scored) => ({ ...scored })),
       inputTokens: usage.tokenCounts[row] ?? 0,
@@ -137,7 +137,7 @@ function compareHandlers(
     async rerank(request, context) {
       const { query, texts, raw: isRaw, ranksMax } = request;
       const order = { ...orderOf(request, inputsMax, "single"), query, texts, isRaw };
-      const { ranks, ...usage } = await operations.rerank(order, context);
+      const { ranks, usage } = await operations.rerank(order, context);
       const best = firstOf(ranks, ranksMax, "ranks_max").map((ranked) => ({ ...ranked }));
       return { ...toAnswered(usage), ranks: best };
     },
@@ -149,7 +149,7 @@ function compareHandlers(
         ...orderOf(request, inputsMax + 1, "single"),
         inputs: [source, ...texts],
       };
-      const { cosines, ...usage } = await operations.compare(order, context);
+      const { cosines, usage } = await operations.compare(order, context);
       return { ...toAnswered(usage), cosines: [...cosines] };
     },
   };

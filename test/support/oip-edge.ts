@@ -16,6 +16,7 @@ import { addOipRoutes } from "../../services/gateway/oip/routes.js";
 import type { Embed, EmbedOrder } from "../../services/gateway/operations/embed.js";
 import { createOip } from "../../services/inference/oip/oip.js";
 import { FakeRepository } from "./fake-repository.js";
+import { usageOf } from "./usage.js";
 
 export const bodyBytesMax = 20_000;
 
@@ -42,15 +43,14 @@ export async function openOipEdge({ refuse = false } = {}) {
   });
   const embed: Embed = async (order) => {
     orders.push(order);
+    const served = { model: order.model, version: order.version === "" ? "1" : order.version };
     return {
-      model: order.model,
-      version: order.version === "" ? "1" : order.version,
       dimensions: 3,
       vectors: order.inputs.map((text) => Float32Array.of(String(text).length, 0.5, -1)),
-      tokenCounts: order.inputs.map(() => 2),
-      characters: 0,
-      timing: { totalMs: 0, tokenizationMs: 0, queueMs: 0, computeMs: 0 },
-      limits: [],
+      usage: usageOf(
+        order.inputs.map(() => 2),
+        served,
+      ),
     };
   };
   const directory: ModelDirectory = {

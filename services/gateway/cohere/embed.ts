@@ -43,15 +43,15 @@ export async function answerEmbed(
     priority: urgencyOf(body, request),
   };
   const embedded = await inWordsOf(fieldNames, embed(order, context));
-  addAnswerHeaders(reply, embedded);
+  addAnswerHeaders(reply, embedded.usage);
   const isList = apiVersion === "1" && body.embedding_types === undefined;
   const types = isList ? undefined : (body.embedding_types ?? ["float"]);
   const around = {
     id: context.requestId,
     response_type: isList ? "embeddings_floats" : "embeddings_by_type",
     texts,
-    model: embedded.model,
-    meta: toMeta(apiVersion, embedded),
+    model: embedded.usage.model,
+    meta: toMeta(apiVersion, embedded.usage),
   };
   return reply.type("application/json").send(write(embedded, types, around));
 }

@@ -35,9 +35,9 @@ export async function answerRerank(
     tokensMax: body.max_tokens_per_doc,
     priority: urgencyOf(body, request),
   };
-  const { ranks, ...usage } = await inWordsOf(fieldNames, rerank(order, context));
+  const { ranks, usage } = await inWordsOf(fieldNames, rerank(order, context));
   addAnswerHeaders(reply, usage);
-  const tokens = usage.tokenCounts.reduce((total, count) => total + count, 0);
+  const { tokens } = usage;
   return reply.send({
     id: context.requestId,
     model: usage.model,

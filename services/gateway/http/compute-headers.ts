@@ -1,27 +1,25 @@
 import type { Usage } from "../operations/work.js";
 
 /** What an answer cost, in the headers of text-embeddings-inference; over gRPC they are initial metadata. */
-export function computeHeaders({ tokenCounts, characters, timing }: Usage): [string, string][] {
-  const tokens = tokenCounts.reduce((total, count) => total + count, 0);
-  const facts = {
+export function computeHeaders({ tokens, characters, timing }: Usage): ComputeHeaders {
+  const totalMs = whole(timing.totalMs);
+  return {
     // The one value that text-embeddings-inference ever sends, whatever the hardware.
     "x-compute-type": "gpu+optimized",
-    "x-compute-time": timing.totalMs,
-    "x-compute-characters": characters,
-    "x-compute-tokens": tokens,
-    "x-total-time": timing.totalMs,
-    "x-tokenization-time": timing.tokenizationMs,
-    "x-queue-time": timing.queueMs,
-    "x-inference-time": timing.computeMs,
+    "x-compute-time": totalMs,
+    "x-compute-characters": String(characters),
+    "x-compute-tokens": String(tokens),
+    "x-total-time": totalMs,
+    "x-tokenization-time": whole(timing.tokenizationMs),
+    "x-queue-time": whole(timing.queueMs),
+    "x-inference-time": whole(timing.computeMs),
   };
-  return Object.entries(facts).map(([name, value]) => [
-    name,
-    typeof value === "string" ? value : String(Math.floor(value)),
-  ]);
 }
 
+type ComputeHeaders = Record<keyof typeof computeHeaderMeanings, string>;
+
 /** What each of them says. */
-export const computeHeaderMeanings: Readonly<Record<string, string>> = {
+export const computeHeaderMeanings = {
   "x-compute-type": "Always the same; the original sends it, too.",
   "x-compute-time": "Milliseconds that the request took in all.",
   "x-compute-characters": "Characters of all texts.",
@@ -30,4 +28,8 @@ export const computeHeaderMeanings: Readonly<Record<string, string>> = {
   "x-tokenization-time": "Milliseconds of tokenization.",
   "x-queue-time": "Milliseconds of waiting for the model.",
   "x-inference-time": "Milliseconds of the model.",
-};
+} as const;
+
+function whole(ms: number): string {
+  return String(Math.floor(ms));
+}

@@ -32,6 +32,7 @@ export function writeFloat32(bytes: Buffer, from: number, value: number, bits: n
   let at = from;
   if (value < 0) bytes[at++] = minus;
   if (size >= 1) return at + bytes.write(String(digits / 10 ** decimals), at, "latin1");
+  if (size < smallestFixed) return writeExponent(bytes, at, digits, decimals);
   bytes[at] = zero;
   bytes[at + 1] = point;
   return writeDigits(bytes, at + 2, digits, decimals);
@@ -45,9 +46,10 @@ const point = 0x2e;
 const inside = 1 - 1e-6;
 const outside = 1 + 1e-6;
 
-/** The sizes that are written without JavaScript's help: 0.000001 to 8,388,608. */
-const smallest = 2 ** -20;
+/** The sizes that are written without JavaScript's help: all below 8,388,608, but for those with fewer bits (subnormal). */
 const largest = 2 ** 23;
+/** Smaller numbers have an exponent, as in JavaScript. */
+const smallestFixed = 1e-6;
 
 /** By the exponent's bits: decimals that always suffice (0: none of these sizes), their power of ten, half a distance. */
 const decimalsOf = new Uint8Array(256);
@@ -55,7 +57,7 @@ const scaleOf = new Float64Array(256);
 const halfOf = new Float64Array(256);
 for (let exponent = 1; exponent < 255; exponent += 1) {
   const size = 2 ** (exponent - 127);
-  if (size < smallest || size >= largest) continue;
+  if (size >= largest) break;
   const distance = size * 2 ** -23;
   let decimals = 1;
   while (distance * 10 ** decimals < 1) decimals += 1;
@@ -85,8 +87,22 @@ function writeDigits(bytes: Buffer, from: number, number: number, length: number
   return from + length;
 }
 
+/** `2.1e-33`: the digits with a point after the first, and the power of ten that belongs to them. */
+function writeExponent(bytes: Buffer, from: number, digits: number, decimals: number): number {
+  const text = String(digits);
+  let at = from;
+  bytes[at++] = text.charCodeAt(0);
+  if (text.length > 1) {
+    bytes[at++] = point;
+    at += bytes.write(text.slice(1), at, "latin1");
+  }
+  return at + bytes.write(`e-${decimals - text.length + 1}`, at, "latin1");
+}
+
 function readsBack(size: number, digits: number, decimals: number): boolean {
-  return Math.fround(digits / 10 ** decimals) === size;
+  // Up to there powers of ten are exact.
+  const nearest = decimals <= 22 ? digits / 10 ** decimals : Number(`${digits}e-${decimals}`);
+  return Math.fround(nearest) === size;
 }
 
 /** Any number, slowly: nine digits always suffice (IEEE 754 binary32). */

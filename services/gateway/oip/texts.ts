@@ -52,13 +52,14 @@ export async function inferTexts(
   if (others.length > 0) throw invalid("outputs", "texts have one output");
   const texts = readRequestTexts(request);
   const embedded = await embed(toOrder(request, texts, inputsMax), context);
+  const { usage } = embedded;
   const output = {
     name: outputName,
     datatype: "FP32",
     shape: [texts.length, embedded.dimensions],
     bytes: joined(embedded),
   } as const;
-  return toInferAnswer(request, { name: embedded.model, version: embedded.version }, [output]);
+  return toInferAnswer(request, { name: usage.model, version: usage.version }, [output]);
 }
 
 function toOrder(

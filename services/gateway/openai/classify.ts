@@ -30,10 +30,9 @@ export async function answerClassify(
   },
 ): Promise<FastifyReply> {
   const context = contextOf(request);
-  const classified = await inWordsOf(fieldNames, classify(body, request, deps));
-  addAnswerHeaders(reply, classified);
-  const { model, predictions, tokenCounts } = classified;
-  const tokens = tokenCounts.reduce((total, count) => total + count, 0);
+  const { predictions, usage } = await inWordsOf(fieldNames, classify(body, request, deps));
+  addAnswerHeaders(reply, usage);
+  const { model, tokens } = usage;
   return reply.send({
     object: "classify",
     data: predictions,

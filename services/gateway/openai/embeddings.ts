@@ -34,7 +34,7 @@ export async function answerEmbeddings(
     priority: urgencyOf(body, request),
   };
   const embedded = await inWordsOf(fieldNames, embed(order, contextOf(request)));
-  addAnswerHeaders(reply, embedded);
+  addAnswerHeaders(reply, embedded.usage);
   return reply.type("application/json").send(toList(embedded, body));
 }
 
@@ -58,10 +58,10 @@ export function urgencyOf(
 }
 
 /** Written by hand, because vectors need their own number format. */
-function toList({ model, vectors, tokenCounts }: Embedded, body: EmbeddingsBody): Buffer {
-  const tokens = tokenCounts.reduce((total, count) => total + count, 0);
-  const usage = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
-  const tail = `],"model":${JSON.stringify(model)},"usage":${usage}}`;
+function toList({ vectors, usage }: Embedded, body: EmbeddingsBody): Buffer {
+  const { model, tokens } = usage;
+  const spent = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
+  const tail = `],"model":${JSON.stringify(model)},"usage":${spent}}`;
   const writer = new JsonWriter(vectors, vectors.length * itemBytesMax + Buffer.byteLength(tail));
   writer.text('{"object":"list","data":[');
   for (const [index, vector] of vectors.entries()) {

@@ -6,7 +6,7 @@ import { addLimitHeaders } from "./limit-headers.js";
 
 /** What an answer cost and what is left, as OpenAI says it and as text-embeddings-inference does. */
 export function addAnswerHeaders(reply: FastifyReply, usage: Usage): void {
-  void reply.headers(Object.fromEntries(computeHeaders(usage)));
+  void reply.headers(computeHeaders(usage));
   addLimitHeaders(reply, usage.limits);
   void reply.header("openai-model", usage.model);
 }

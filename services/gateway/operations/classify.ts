@@ -2,7 +2,7 @@ import { type InferenceService, Task } from "../../../gen/arrowmesh/inference/v1
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import type { Fitness } from "../model-directory.js";
 import type { WorkOrder } from "./order.js";
-import { jobOf, type Usage, type Work } from "./work.js";
+import { jobOf, toComputed, type Usage, type Work } from "./work.js";
 
 export interface ClassifyOrder extends WorkOrder {
   /** Whether scores are the model's own numbers (logits) instead of probabilities. */
@@ -14,7 +14,8 @@ export interface Scored {
   readonly score: number;
 }
 
-export interface Classified extends Usage {
+export interface Classified {
+  readonly usage: Usage;
   /** For each input: the score of each label, highest first. */
   readonly predictions: readonly (readonly Scored[])[];
 }
@@ -41,7 +42,7 @@ export function createClassify(
   fitness: Fitness = hasLabels,
 ): Classify {
   return async (order, context) => {
-    const { results, ...usage } = await work(order, context, {
+    const { results, usage } = await work(order, context, {
       fitness,
       async compute({ model, sequences }) {
         const job = jobOf(model, order, context);
@@ -56,10 +57,10 @@ export function createClassify(
         const rows = sequences.map((_, row) =>
           labels.map((label, at) => ({ label, score: scores[row * labels.length + at] ?? 0 })),
         );
-        return { results: rows, queueMs: ran?.queueMs ?? 0, computeMs: ran?.computeMs ?? 0 };
+        return toComputed(rows, ran);
       },
     });
-    return { ...usage, predictions: results.map(highestFirst) };
+    return { usage, predictions: results.map(highestFirst) };
   };
 }
 

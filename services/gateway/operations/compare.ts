@@ -6,7 +6,8 @@ import type { Usage } from "./work.js";
 /** The first input is compared with each of the others. */
 export type CompareOrder = WorkOrder;
 
-export interface Compared extends Usage {
+export interface Compared {
+  readonly usage: Usage;
   /** Cosine of the first input and each of the others, in their order: -1..1. */
   readonly cosines: readonly number[];
 }
@@ -16,14 +17,13 @@ export type Compare = (order: CompareOrder, context: CallContext) => Promise<Com
 /** inputs -> unit vectors -> cosines of the first and the others */
 export function createCompare(embed: Embed): Compare {
   return async (order, context) => {
-    const {
-      vectors,
-      dimensions: _,
-      ...usage
-    } = await embed({ ...order, normalize: true, dimensions: undefined }, context);
+    const { vectors, usage } = await embed(
+      { ...order, normalize: true, dimensions: undefined },
+      context,
+    );
     const [source, ...others] = vectors;
     return {
-      ...usage,
+      usage,
       cosines: source === undefined ? [] : others.map((other) => dot(source, other)),
     };
   };

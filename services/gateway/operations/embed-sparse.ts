@@ -6,9 +6,10 @@ import {
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import type { Fitness } from "../model-directory.js";
 import type { WorkOrder } from "./order.js";
-import { jobOf, type Usage, type Work } from "./work.js";
+import { jobOf, toComputed, type Usage, type Work } from "./work.js";
 
-export interface EmbeddedSparsely extends Usage {
+export interface EmbeddedSparsely {
+  readonly usage: Usage;
   /** One for each input. */
   readonly vectors: readonly SparseVector[];
 }
@@ -26,7 +27,7 @@ export function createEmbedSparse(
   inference: Client<typeof InferenceService>,
 ): EmbedSparse {
   return async (order, context) => {
-    const { results, ...usage } = await work(order, context, {
+    const { results, usage } = await work(order, context, {
       fitness: makesSparseVectors,
       async compute({ model, sequences }) {
         const job = jobOf(model, order, context);
@@ -34,9 +35,9 @@ export function createEmbedSparse(
           { job, sequences: sequences.map(({ ids }) => ({ ids })) },
           context,
         );
-        return { results: vectors, queueMs: ran?.queueMs ?? 0, computeMs: ran?.computeMs ?? 0 };
+        return toComputed(vectors, ran);
       },
     });
-    return { ...usage, vectors: results };
+    return { usage, vectors: results };
   };
 }

@@ -3,9 +3,10 @@ import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import { makesVectors } from "./embed.js";
 import { toFloat32 } from "./float32.js";
 import type { WorkOrder } from "./order.js";
-import { jobOf, type Usage, type Work } from "./work.js";
+import { jobOf, toComputed, type Usage, type Work } from "./work.js";
 
-export interface EmbeddedTokens extends Usage {
+export interface EmbeddedTokens {
+  readonly usage: Usage;
   readonly dimensions: number;
   /** For each input: shape [tokens, dimensions], row-major. */
   readonly vectors: readonly Float32Array[];
@@ -19,7 +20,7 @@ export function createEmbedTokens(
   inference: Client<typeof InferenceService>,
 ): EmbedTokens {
   return async (order, context) => {
-    const { results, ...usage } = await work(order, context, {
+    const { results, usage } = await work(order, context, {
       fitness: makesVectors,
       async compute({ model, sequences }) {
         const job = jobOf(model, order, context);
@@ -27,13 +28,9 @@ export function createEmbedTokens(
           { job, sequences: sequences.map(({ ids }) => ({ ids })) },
           context,
         );
-        return {
-          results: { dimensions, vectors: vectors.map(toFloat32) },
-          queueMs: ran?.queueMs ?? 0,
-          computeMs: ran?.computeMs ?? 0,
-        };
+        return toComputed({ dimensions, vectors: vectors.map(toFloat32) }, ran);
       },
     });
-    return { ...usage, ...results };
+    return { usage, dimensions: results.dimensions, vectors: results.vectors };
   };
 }

@@ -15,16 +15,16 @@ function open() {
 test("a request goes the whole way, in order, and its tokens are committed", async () => {
   const { peers, limiter, embed } = open();
   const { asked } = peers;
-  const { model, vectors, tokenCounts, dimensions } = await embed(order, callContext());
+  const { vectors, dimensions, usage } = await embed(order, callContext());
   await limiter.settled();
   deepEqual(asked, ["take", "list", "encode 2 of m@1", "reserve 5", "embed 2 of m@1", "commit"]);
   deepEqual(rowsOf(vectors), [
     [3, 4, 3],
     [3, 4, 2],
   ]);
-  deepEqual(tokenCounts, [3, 2]);
+  deepEqual([usage.tokenCounts, usage.tokens], [[3, 2], 5]);
   equal(dimensions, 3);
-  equal(model, "m");
+  equal(usage.model, "m");
 });
 
 test("what was computed is not computed again, but counted as tokens", async () => {

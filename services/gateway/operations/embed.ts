@@ -1,6 +1,7 @@
 import {
   type InferenceService,
   type Model,
+  type Ran,
   Task,
 } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../../lib/clock.js";
@@ -9,7 +10,7 @@ import type { Fitness } from "../model-directory.js";
 import type { Computed as ComputedVectors, VectorCache } from "../vector-cache.js";
 import { toFloat32 } from "./float32.js";
 import { refusal, type WorkOrder } from "./order.js";
-import { jobOf, type Tokenized, type Usage, type Work } from "./work.js";
+import { jobOf, type Tokenized, toComputed, type Usage, type Work } from "./work.js";
 
 /** One vector for each input. */
 export interface EmbedOrder extends WorkOrder {
@@ -19,7 +20,8 @@ export interface EmbedOrder extends WorkOrder {
   readonly dimensions: number | undefined;
 }
 
-export interface Embedded extends Usage {
+export interface Embedded {
+  readonly usage: Usage;
   readonly dimensions: number;
   /** One for each input; shared with others, so never written to. */
   readonly vectors: readonly Float32Array[];
@@ -44,23 +46,19 @@ export const makesVectors: Fitness = {
 /** inputs -> token ids -> vectors, remembered or new */
 export function createEmbed({ work, inference, cache, clock, computeMsMax }: EmbedDeps): Embed {
   return async (order, context) => {
-    const { results, ...usage } = await work(order, context, {
+    const { results, usage } = await work(order, context, {
       fitness: makesVectors,
       validate: (model) => requireDimensions(model, order),
-      compute: async ({ model, sequences }) => {
-        const { vectors, timing } = await vectorsOf({ model, sequences }, order, context);
-        const { dimensions = model.dimensions } = order;
-        const isCut = dimensions < model.dimensions;
-        return {
-          results: {
-            dimensions,
-            vectors: isCut ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors,
-          },
-          ...timing,
-        };
+      compute: async (tokenized) => {
+        const { vectors, ran } = await vectorsOf(tokenized, order, context);
+        const whole = tokenized.model.dimensions;
+        const { dimensions = whole } = order;
+        const wanted =
+          dimensions < whole ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors;
+        return toComputed({ dimensions, vectors: wanted }, ran);
       },
     });
-    return { ...usage, ...results };
+    return { usage, dimensions: results.dimensions, vectors: results.vectors };
   };
 
   async function vectorsOf(
@@ -68,7 +66,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
     { normalize, priority }: EmbedOrder,
     context: CallContext,
   ) {
-    const timing = { queueMs: 0, computeMs: 0 };
+    let ran: Ran | undefined;
     const job = jobOf(model, { priority }, context);
     // Others may wait for this computation too: it outlives the caller who began it, within a time of its own.
     const compute = async (
@@ -76,7 +74,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       signal: AbortSignal,
     ): Promise<ComputedVectors> => {
       const deadlineAtMs = clock.nowMs() + computeMsMax;
-      const { ran, dimensions, vectors } = await inference.embed(
+      const answer = await inference.embed(
         {
           job,
           normalize,
@@ -84,8 +82,12 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
         },
         { ...context, signal, deadlineAtMs },
       );
-      Object.assign(timing, { queueMs: ran?.queueMs ?? 0, computeMs: ran?.computeMs ?? 0 });
-      return { revision: ran?.revision ?? "", dimensions, vectors: toFloat32(vectors) };
+      ran = answer.ran;
+      return {
+        revision: ran?.revision ?? "",
+        dimensions: answer.dimensions,
+        vectors: toFloat32(answer.vectors),
+      };
     };
     const { name, version, revision } = model;
     // Revisions tell versions of one model apart over time, not models: copies of a folder may share theirs.
@@ -95,7 +97,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       { revision, options, sequences: ids, signal: context.signal },
       compute,
     );
-    return { vectors, timing };
+    return { vectors, ran };
   }
 }
 

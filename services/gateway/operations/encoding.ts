@@ -1,8 +1,11 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Model } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import {
+  type EncodeRequest,
+  EncodeRequestSchema,
   type Encoding,
-  type InputSchema,
+  type Input as InputMessage,
+  InputSchema,
   type TokenizerService,
   TruncationSide,
 } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
@@ -36,22 +39,8 @@ export function createEncode(
   tokenizer: Client<typeof TokenizerService>,
   options: { readonly isGathering: boolean },
 ): Encode {
-  const encodeAlone: Encode = async (order, { name, version, revision }, context) => {
-    const { truncate, truncationSide, tokensMax, promptName, isSpecialAdded } = order;
-    const { encodings } = await tokenizer.encode(
-      {
-        ...{ model: name, version, revision },
-        ...toInputs(order.inputs),
-        ...(truncate !== undefined && { truncate }),
-        ...(truncationSide !== undefined && { truncationSide: sideOf[truncationSide] }),
-        ...(tokensMax !== undefined && { tokensMax }),
-        ...(promptName !== undefined && { promptName }),
-        ...(isSpecialAdded !== undefined && { addSpecialTokens: isSpecialAdded }),
-      },
-      context,
-    );
-    return encodings;
-  };
+  const encodeAlone: Encode = async (order, model, context) =>
+    (await tokenizer.encode(toRequest(order, model), context)).encodings;
   if (!options.isGathering) return encodeAlone;
 
   const gather = new Gather<Asked, readonly Encoding[]>({
@@ -78,18 +67,32 @@ interface Asked {
   readonly model: Parameters<Encode>[1];
 }
 
-const sideOf = { left: TruncationSide.LEFT, right: TruncationSide.RIGHT } as const;
-
-/** Texts have a shorter form, which is what most requests are. */
-function toInputs(inputs: readonly Input[]) {
-  const texts = inputs.filter((input) => typeof input === "string");
-  return texts.length === inputs.length ? { texts } : { inputs: inputs.map(toInput) };
+/** Most orders leave all of the options to the tokenizer. */
+function toRequest(order: EncodeOrder, { name, version, revision }: Asked["model"]): EncodeRequest {
+  const { truncate, truncationSide, tokensMax, promptName, isSpecialAdded } = order;
+  const request = create(EncodeRequestSchema, { model: name, version, revision });
+  if (truncate !== undefined) request.truncate = truncate;
+  if (truncationSide !== undefined) request.truncationSide = sideOf[truncationSide];
+  if (tokensMax !== undefined) request.tokensMax = tokensMax;
+  if (promptName !== undefined) request.promptName = promptName;
+  if (isSpecialAdded !== undefined) request.addSpecialTokens = isSpecialAdded;
+  const texts = order.inputs.filter((input) => typeof input === "string");
+  // Texts have a shorter form, which is what most requests are.
+  if (texts.length === order.inputs.length) request.texts = texts;
+  else request.inputs = order.inputs.map(toInput);
+  return request;
 }
 
-function toInput(input: Input): MessageInitShape<typeof InputSchema> {
-  if (typeof input === "string") return { kind: { case: "text", value: input } };
-  if ("ids" in input) return { kind: { case: "ids", value: { ids: [...input.ids] } } };
-  return { kind: { case: "pair", value: input } };
+const sideOf = { left: TruncationSide.LEFT, right: TruncationSide.RIGHT } as const;
+
+function toInput(input: Input): InputMessage {
+  if (typeof input === "string") {
+    return create(InputSchema, { kind: { case: "text", value: input } });
+  }
+  if ("ids" in input) {
+    return create(InputSchema, { kind: { case: "ids", value: { ids: [...input.ids] } } });
+  }
+  return create(InputSchema, { kind: { case: "pair", value: input } });
 }
 
 function isSmall({ inputs }: EncodeOrder): boolean {

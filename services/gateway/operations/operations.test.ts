@@ -42,12 +42,12 @@ test("tokens get a vector each, and labels come highest first", async () => {
       [100, 101],
     ],
   );
-  equal(tokens.characters, 5);
-  const { predictions, model } = await operations.classify(
+  equal(tokens.usage.characters, 5);
+  const { predictions, usage } = await operations.classify(
     { ...order, isRaw: true },
     callContext(),
   );
-  equal(model, "judge");
+  equal(usage.model, "judge");
   deepEqual(predictions[0], [
     { label: "high", score: 4 },
     { label: "low", score: 3 },
@@ -59,7 +59,7 @@ test("texts are ranked by a cross-encoder where there is one, else by the cosine
   const { inputs: _, ...options } = order;
   const rerank = { ...options, query: "abc", texts: ["d", "abc", "efgh"], isRaw: false };
   const byCosine = await operations.rerank(rerank, callContext());
-  equal(byCosine.model, "m");
+  equal(byCosine.usage.model, "m");
   deepEqual(
     byCosine.ranks.map(({ index }) => index),
     [2, 1, 0],
@@ -67,7 +67,7 @@ test("texts are ranked by a cross-encoder where there is one, else by the cosine
   const other = createFakePath();
   other.peers.served = [served, ranker];
   const byPairs = await other.operations.rerank(rerank, callContext());
-  equal(byPairs.model, "ranker");
+  equal(byPairs.usage.model, "ranker");
   deepEqual(
     byPairs.ranks.map(({ index, score }) => [index, score]),
     [

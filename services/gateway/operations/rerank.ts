@@ -21,7 +21,8 @@ export interface Ranked {
   readonly score: number;
 }
 
-export interface Reranked extends Usage {
+export interface Reranked {
+  readonly usage: Usage;
   /** One for each text, highest score first. */
   readonly ranks: readonly Ranked[];
 }
@@ -48,19 +49,19 @@ export function createRerank(deps: {
     requireCount({ ...order, inputs: texts });
     if (task === Task.RERANKING) {
       const inputs = texts.map((second) => ({ first: query, second }));
-      const { predictions, ...usage } = await deps.score(
+      const { predictions, usage } = await deps.score(
         { ...order, model: name, inputs, isRaw },
         context,
       );
-      return { ...usage, ranks: toRanks(predictions.map((scores) => scores[0]?.score ?? 0)) };
+      return { usage, ranks: toRanks(predictions.map((scores) => scores[0]?.score ?? 0)) };
     }
     requireContent([query], () => "query");
     requireContent(texts, (index) => `texts[${index}]`);
-    const { cosines, ...usage } = await deps.compare(
+    const { cosines, usage } = await deps.compare(
       { ...order, model: name, inputs: [query, ...texts], inputsMax: order.inputsMax + 1 },
       context,
     );
-    return { ...usage, ranks: toRanks(cosines) };
+    return { usage, ranks: toRanks(cosines) };
   };
 }
 

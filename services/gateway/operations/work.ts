@@ -1,4 +1,4 @@
-import type { Model } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import type { Model, Ran } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Limit } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Encoding } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import type { Clock } from "../../../lib/clock.js";
@@ -23,12 +23,14 @@ export interface Timing {
   readonly computeMs: number;
 }
 
-/** What every answer says besides its results. */
+/** What an answer cost, and which model gave it. */
 export interface Usage {
   readonly model: string;
   readonly version: string;
   /** Tokens of each input, special tokens included. */
   readonly tokenCounts: readonly number[];
+  /** Their sum. */
+  readonly tokens: number;
   /** Unicode characters of all inputs. */
   readonly characters: number;
   readonly timing: Timing;
@@ -58,8 +60,9 @@ export interface Step<T> {
   compute(tokenized: Tokenized, context: CallContext): Promise<Computed<T>>;
 }
 
-export interface Answer<T> extends Usage {
+export interface Answer<T> {
   readonly results: T;
+  readonly usage: Usage;
 }
 
 export type Work = <T>(order: WorkOrder, context: CallContext, step: Step<T>) => Promise<Answer<T>>;
@@ -72,6 +75,15 @@ export interface WorkDeps {
   readonly clock: Clock;
 }
 
+/** A request that was admitted and paid for as one. */
+interface Taken<T> {
+  readonly order: WorkOrder;
+  readonly context: CallContext;
+  readonly step: Step<T>;
+  /** What is left of the limits on requests. */
+  readonly limits: readonly Limit[];
+}
+
 /** The way of every operation: take a request -> model -> tokens -> reserve them -> compute -> commit, or release. */
 export function createWork({ encode, directory, limiter, admission, clock }: WorkDeps): Work {
   return async (order, context, step) => {
@@ -81,37 +93,32 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     try {
       const limits = await limiter.takeRequest(context);
       requireCount(order);
-      const answer = await untilAborted(onServedVersion(order, context, step), context.signal);
-      return { ...answer, limits: [...limits, ...answer.limits] };
+      const answering = onServedVersion({ order, context, step, limits });
+      return await untilAborted(answering, context.signal);
     } finally {
       admission.leave(inputs);
     }
   };
 
   /** A version may go between being chosen and being asked; then the request runs on what took its place. */
-  async function onServedVersion<T>(
-    order: WorkOrder,
-    context: CallContext,
-    step: Step<T>,
-  ): Promise<Answer<T>> {
+  async function onServedVersion<T>(taken: Taken<T>): Promise<Answer<T>> {
+    const { order, step } = taken;
     const choose = () => directory.resolve(order.model, order.version, step.fitness);
     const model = await choose();
     try {
-      return await run(order, model, context, step);
+      return await run(taken, model);
     } catch (thrown) {
       if (toMeshError(thrown).fault !== "not_found") throw thrown;
       await directory.refresh();
       const next = await choose();
       if (next.name === model.name && next.version === model.version) throw thrown;
-      return await run(order, next, context, step);
+      return await run(taken, next);
     }
   }
 
   async function run<T>(
-    order: WorkOrder,
+    { order, context, step, limits }: Taken<T>,
     model: Model,
-    context: CallContext,
-    step: Step<T>,
   ): Promise<Answer<T>> {
     const startedAtMs = clock.nowMs();
     step.validate?.(model);
@@ -127,17 +134,26 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
       const { results, queueMs, computeMs } = await step.compute({ model, sequences }, context);
       reservation.commit();
       const totalMs = clock.nowMs() - startedAtMs;
-      return {
-        ...{ model: model.name, version: model.version, results, tokenCounts },
+      const usage: Usage = {
+        model: model.name,
+        version: model.version,
+        tokenCounts,
+        tokens,
         characters: countCharacters(order.inputs),
         timing: { totalMs, tokenizationMs, queueMs, computeMs },
-        limits: reservation.limits,
+        limits: [...limits, ...reservation.limits],
       };
+      return { results, usage };
     } catch (error) {
       reservation.release();
       throw error;
     }
   }
+}
+
+/** What an inference call answered, as the outcome of a step. */
+export function toComputed<T>(results: T, ran: Ran | undefined): Computed<T> {
+  return { results, queueMs: ran?.queueMs ?? 0, computeMs: ran?.computeMs ?? 0 };
 }
 
 /** The part of an inference call that says which model, for whom and how urgent. */

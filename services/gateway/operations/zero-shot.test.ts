@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { callContext } from "../../../test/support/call-context.js";
+import { usageOf } from "../../../test/support/usage.js";
 import type { Embed } from "./embed.js";
 import { createFakePath, order } from "./fake-peers.js";
 import { createZeroShot } from "./zero-shot.js";
@@ -17,11 +18,7 @@ const embed: Embed = async ({ inputs }) => {
     const angle = ((degrees[name] ?? 45) * Math.PI) / 180;
     return Float32Array.of(Math.cos(angle), Math.sin(angle));
   });
-  return {
-    ...{ model: "m", version: "1", dimensions: 2, vectors, limits: [], characters: 0 },
-    tokenCounts: texts.map(() => 3),
-    timing: { totalMs: 0, tokenizationMs: 0, queueMs: 0, computeMs: 0 },
-  };
+  return { dimensions: 2, vectors, usage: usageOf(texts.map(() => 3)) };
 };
 
 const zeroShot = createZeroShot(embed);
@@ -35,12 +32,12 @@ const goal = {
 
 test("labels share the score of 1, the nearest first", async () => {
   asked.length = 0;
-  const { predictions, tokenCounts } = await zeroShot(
+  const { predictions, usage } = await zeroShot(
     { ...goal, inputs: ["goal", "money"] },
     callContext(),
   );
   deepEqual(asked, ["goal", "money", "It is about money.", "It is about sport."]);
-  equal(tokenCounts.length, 4);
+  equal(usage.tokenCounts.length, 4);
   const labels = predictions.map((scored) => scored.map(({ label }) => label));
   deepEqual(labels, [
     ["sport", "money"],

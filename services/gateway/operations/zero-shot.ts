@@ -28,7 +28,7 @@ export function createZeroShot(embed: Embed): ZeroShot {
     requireCount(order);
     requireLabels(labels, template);
     const hypotheses = labels.map((label) => template.replace("{}", () => label));
-    const { vectors, ...usage } = await embed(
+    const { vectors, usage } = await embed(
       { ...order, inputs: [...inputs, ...hypotheses], normalize: true, dimensions: undefined },
       context,
     );
@@ -40,7 +40,7 @@ export function createZeroShot(embed: Embed): ZeroShot {
         .map((label, at): Scored => ({ label, score: scores[at] ?? 0 }))
         .toSorted((a, b) => b.score - a.score);
     });
-    return { ...usage, predictions };
+    return { usage, predictions };
   };
 }
 

@@ -9,12 +9,12 @@ import { type Model, Task } from "../../../gen/arrowmesh/inference/v1/inference_
 import type { Usage } from "../operations/work.js";
 
 /** What every answer but Embed's begins with. */
-export function toAnswered({ model, version, tokenCounts, characters, timing }: Usage): {
+export function toAnswered({ model, version, tokens, characters, timing }: Usage): {
   readonly model: string;
   readonly version: string;
   readonly usage: MessageInitShape<typeof UsageSchema>;
 } {
-  return { model, version, usage: { inputTokens: sum(tokenCounts), characters, ...timing } };
+  return { model, version, usage: { inputTokens: tokens, characters, ...timing } };
 }
 
 /** Vectors of one input, as the caller wants them written. */
@@ -37,10 +37,6 @@ export function toModel(model: Model): MessageInitShape<typeof ModelSchema> {
     ...{ dimensions, tokensMax, pooling, dtype, labels },
     task: publicTaskOf[model.task] ?? PublicTask.UNSPECIFIED,
   };
-}
-
-export function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
 
 const publicTaskOf: Readonly<Record<Task, PublicTask>> = {

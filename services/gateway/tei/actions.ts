@@ -59,7 +59,9 @@ export function createActions(
   const predict = createPredict(operations, inputsMax);
   const usual = ({ priority }: Caller) => ({
     ...unsaid,
-    ...{ inputsMax, priority, isAdmittedWhole: true },
+    inputsMax,
+    priority,
+    isAdmittedWhole: true,
   });
 
   return {
@@ -68,7 +70,7 @@ export function createActions(
 
     async rerank(read, caller) {
       const { query, texts, return_text: isTextWanted, ...body } = read(rerankBody);
-      const { ranks, ...usage } = await operations.rerank(
+      const { ranks, usage } = await operations.rerank(
         {
           ...usual(caller),
           ...readTruncation(body),
@@ -90,7 +92,7 @@ export function createActions(
       if (sentences.length === 0) {
         throw new MeshError("empty", "`inputs.sentences` cannot be empty");
       }
-      const { cosines, ...usage } = await operations.compare(
+      const { cosines, usage } = await operations.compare(
         {
           ...usual(caller),
           ...(parameters !== undefined && readTruncation(parameters)),
@@ -130,31 +132,30 @@ function createEmbeddings(
   operations: Operations,
   usual: (caller: Caller) => Omit<WorkOrder, "inputs">,
 ): Readonly<Record<"embed" | "embedAll" | "embedSparse", Action>> {
+  /** What the bodies of all three have. */
+  const orderOf = (body: z.infer<typeof embedAllBody>, caller: Caller): WorkOrder => {
+    const { truncate, truncationSide } = readTruncation(body);
+    const { inputs, prompt_name: promptName } = body;
+    return { ...usual(caller), inputs, promptName, truncate, truncationSide };
+  };
   return {
     async embed(read, caller) {
-      const { inputs, normalize = true, dimensions, ...body } = read(embedBody);
-      const { vectors, ...usage } = await operations.embed(
-        {
-          ...usual(caller),
-          ...readTruncation(body),
-          ...{ inputs, normalize, dimensions, promptName: body.prompt_name },
-        },
-        caller.context,
-      );
+      const body = read(embedBody);
+      const { normalize = true, dimensions } = body;
+      const order = { ...orderOf(body, caller), normalize, dimensions };
+      const { vectors, usage } = await operations.embed(order, caller.context);
       return { json: toJsonArrays(vectors), usage };
     },
 
     async embedAll(read, caller) {
-      const { inputs, prompt_name: promptName, ...body } = read(embedAllBody);
-      const order = { ...usual(caller), ...readTruncation(body), inputs, promptName };
+      const order = orderOf(read(embedAllBody), caller);
       const embedded = await operations.embedTokens(order, caller.context);
-      return { json: toTokenArrays(embedded), usage: embedded };
+      return { json: toTokenArrays(embedded), usage: embedded.usage };
     },
 
     async embedSparse(read, caller) {
-      const { inputs, prompt_name: promptName, ...body } = read(embedSparseBody);
-      const order = { ...usual(caller), ...readTruncation(body), inputs, promptName };
-      const { vectors, ...usage } = await operations.embedSparse(order, caller.context);
+      const order = orderOf(read(embedSparseBody), caller);
+      const { vectors, usage } = await operations.embedSparse(order, caller.context);
       const values = vectors.map(({ ids, weights }) =>
         ids.map((index, at) => ({ index, value: shortFloat(weights[at] ?? 0) })),
       );

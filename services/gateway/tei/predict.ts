@@ -21,7 +21,7 @@ export function createPredict(
     const topK = body.top_k ?? body.parameters?.top_k;
     if (topK === 0)
       throw new MeshError("invalid", "Input validation error: `top_k` should be positive");
-    const { predictions, ...usage } = await classify(
+    const { predictions, usage } = await classify(
       {
         ...unsaid,
         ...{ inputs, inputsMax, priority, isAdmittedWhole: true },

@@ -94,7 +94,7 @@ function createRun(measure: Measure) {
     const caller: Caller = { context: contextOf(request), priority: priorityOf(request) };
     const read: ReadBody = (schema) => readTeiBody(schema, body);
     const { json, usage } = await measure(action(read, caller));
-    if (usage !== undefined) void reply.headers(Object.fromEntries(computeHeaders(usage)));
+    if (usage !== undefined) void reply.headers(computeHeaders(usage));
     return reply.type("application/json").send(json);
   };
 }

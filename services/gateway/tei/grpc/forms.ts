@@ -44,5 +44,6 @@ export function formsOf<Q, R extends object>(
 
 /** Puts what an answer cost into its headers; streams have none, for their headers go out first. */
 export function tellUsage(usage: Usage, { answerHeaders }: CallContext): void {
-  for (const [name, value] of computeHeaders(usage)) answerHeaders?.set(name, value);
+  for (const [name, value] of Object.entries(computeHeaders(usage)))
+    answerHeaders?.set(name, value);
 }

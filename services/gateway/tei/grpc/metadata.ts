@@ -4,13 +4,13 @@ import type { Usage } from "../../operations/work.js";
 
 /** What an answer cost, as it stands in the answer itself. */
 export function toMetadata({
-  tokenCounts,
+  tokens,
   characters,
   timing,
 }: Usage): MessageInitShape<typeof MetadataSchema> {
   return {
     computeChars: characters,
-    computeTokens: tokenCounts.reduce((total, count) => total + count, 0),
+    computeTokens: tokens,
     totalTimeNs: toNanoseconds(timing.totalMs),
     tokenizationTimeNs: toNanoseconds(timing.tokenizationMs),
     queueTimeNs: toNanoseconds(timing.queueMs),

@@ -18,7 +18,7 @@ export function createTeiPredict({ classify }: Operations, stream: StreamOptions
     async (request: Q, context: CallContext, form: Form) => {
       const { rawScores: isRaw } = request;
       const order = { ...orderOf(request, form), inputs: [inputOf(request)], isRaw };
-      const { predictions, ...usage } = await classify(order, context);
+      const { predictions, usage } = await classify(order, context);
       const [scores = []] = predictions;
       return { results: { predictions: scores.map((scored) => ({ ...scored })) }, usage };
     };

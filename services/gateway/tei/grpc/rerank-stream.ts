@@ -51,7 +51,7 @@ export function createRerankStream(
     const sum = new Sum(returnText);
     const begun = await patiently(context, clock, () => rank(first, undefined, context));
     sum.add(begun);
-    const { model, version } = begun.answer;
+    const { model, version } = begun.answer.usage;
     const rest = answerUntilError(batches, context, { window, clock }, (batch, inner) =>
       rank(batch, { model, version }, inner),
     );
@@ -120,8 +120,7 @@ class Sum {
       const reason = `the texts to return have more than ${returnedCharactersMax} characters`;
       throw new MeshError("too_large", reason);
     }
-    const { ranks: _, ...usage } = answer;
-    this.#usages.push(usage);
+    this.#usages.push(answer.usage);
   }
 
   /** The parts of the time are those of a batch on average, for batches run beside each other. */
@@ -135,6 +134,7 @@ class Sum {
       usage: {
         ...model,
         tokenCounts: this.#usages.flatMap(({ tokenCounts }) => tokenCounts),
+        tokens: add(({ tokens }) => tokens),
         characters: add(({ characters }) => characters),
         timing: {
           ...{ totalMs, tokenizationMs: mean("tokenizationMs") },

@@ -23,7 +23,7 @@ export function createTeiRerank(
         ...orderOf(request, "single"),
         ...{ query, texts, isRaw, inputsMax, isAdmittedWhole: true },
       };
-      const { ranks, ...usage } = await rerank(order, context);
+      const { ranks, usage } = await rerank(order, context);
       tellUsage(usage, context);
       return {
         ranks: ranks.map(({ index, score }) =>
