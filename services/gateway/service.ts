@@ -5,6 +5,7 @@ import {
 } from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
+import { requireSet } from "../../lib/rpc/answer-each.js";
 import { type Binding, bind, type CallContext, type Handlers } from "../../lib/rpc/call.js";
 import { answerEach, type Form, type StreamOptions } from "./answer-each.js";
 import type { GatewayConfig } from "./config.js";
@@ -122,8 +123,7 @@ function classifyHandlers(
 
     classifyStream: (requests, context) =>
       answerEach(requests, context, stream, async ({ request }) => {
-        if (request === undefined) throw new MeshError("empty", "request is not set");
-        const value = await classify(request, context, "streamed");
+        const value = await classify(requireSet(request), context, "streamed");
         return { case: "classified" as const, value };
       }),
   };

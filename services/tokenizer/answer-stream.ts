@@ -1,18 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { StatusSchema } from "../../gen/google/rpc/status_pb.js";
-import { MeshError, toMeshError } from "../../lib/errors.js";
-import { mapOrdered } from "../../lib/map-ordered.js";
+import { toMeshError } from "../../lib/errors.js";
+import { answerEach, requireSet, type StreamAnswer } from "../../lib/rpc/answer-each.js";
 import type { CallContext } from "../../lib/rpc/call.js";
-import { toStatus } from "../../lib/rpc/status.js";
 import type { WaitingBound } from "./waiting-bound.js";
-
-/** An answer of a stream: where its request stood, and what became of it. */
-export interface StreamAnswer<R> {
-  readonly index: bigint;
-  readonly result:
-    | R
-    | { readonly case: "error"; readonly value: MessageInitShape<typeof StatusSchema> };
-}
 
 /**
  * Answers the requests of a stream in order, up to `window` at once. What goes wrong with a request is its own answer;
@@ -22,16 +11,12 @@ export function answerStream<Q, R>(
   requests: AsyncIterable<{ readonly request?: Q | undefined }>,
   options: { readonly window: number; readonly bound: WaitingBound; readonly context: CallContext },
   answer: (request: Q) => Promise<R>,
-): AsyncIterable<StreamAnswer<R>> {
-  const { signal, requestId } = options.context;
-  return mapOrdered(requests, options.window, async ({ request }, place) => {
-    const index = BigInt(place);
-    try {
-      if (request === undefined) throw new MeshError("empty", "request is not set");
-      return { index, result: await answerPatiently(() => answer(request), options.bound, signal) };
-    } catch (thrown) {
-      return { index, result: { case: "error", value: toStatus(toMeshError(thrown), requestId) } };
-    }
+): AsyncGenerator<StreamAnswer<R>> {
+  const { window, bound, context } = options;
+  const { signal, requestId } = context;
+  return answerEach(requests, { window, requestId }, ({ request }) => {
+    const given = requireSet(request);
+    return answerPatiently(() => answer(given), bound, signal);
   });
 }
 

@@ -4,6 +4,7 @@ import {
   type EncodeRequest,
   TruncationSide,
 } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { charactersPerToken, tooManyCharacters } from "../../lib/characters.js";
 import { MeshError } from "../../lib/errors.js";
 import type { EncodeOptions } from "./encode-inputs.js";
 import { readInputs, requireIds, type TokenInput } from "./inputs.js";
@@ -86,30 +87,11 @@ function sideOf({ truncationSide }: EncodeRequest, { side }: OpenTokenizer): Sid
   return truncationSide === TruncationSide.LEFT ? "left" : "right";
 }
 
-/** No text worth reading has more characters than that for each of its tokens: counting them all would be a waste. */
-const charactersPerToken = 250;
-
-/** The bound and its words are those of text-embeddings-inference. */
 function requireCharacters(input: TokenInput, charactersMax: number): void {
   if (input.kind === "ids") return;
   const texts = input.kind === "text" ? [input.text] : [input.first, input.second];
-  const units = texts.reduce((total, text) => total + text.length, 0);
-  if (units <= charactersMax) return;
-  const given = texts.reduce((total, text) => total + codePoints(text), 0);
-  if (given <= charactersMax) return;
-  throw new MeshError(
-    "invalid",
-    `Input validation error: \`inputs\` must have less than ${charactersMax} characters. Given: ${given}`,
-  );
-}
-
-function codePoints(text: string): number {
-  let pairs = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const unit = text.charCodeAt(at);
-    if (unit >= 0xd800 && unit <= 0xdbff) pairs += 1;
-  }
-  return text.length - pairs;
+  const reason = tooManyCharacters(texts, charactersMax);
+  if (reason !== undefined) throw new MeshError("invalid", `Input validation error: ${reason}`);
 }
 
 /** A pair has the prompt before its first text; ids become text first, special tokens left out. */

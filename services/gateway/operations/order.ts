@@ -1,4 +1,5 @@
 import type { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { countCodePoints } from "../../../lib/characters.js";
 import { MeshError } from "../../../lib/errors.js";
 
 /** Two texts that are read together. */
@@ -108,16 +109,6 @@ function charactersOf(input: Input): number {
   if (typeof input === "string") return countCodePoints(input);
   if ("ids" in input) return input.ids.length;
   return countCodePoints(input.first) + countCodePoints(input.second);
-}
-
-/** Of well-formed text: each pair of surrogates is one. */
-export function countCodePoints(text: string): number {
-  let count = text.length;
-  for (let i = 0; i < text.length; i += 1) {
-    const unit = text.charCodeAt(i);
-    if (unit >= 0xd800 && unit < 0xdc00) count -= 1;
-  }
-  return count;
 }
 
 function isEmpty(input: Input): boolean {

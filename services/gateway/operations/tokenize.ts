@@ -4,10 +4,11 @@ import type {
   OffsetUnit,
   TokenizerService,
 } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
+import { charactersPerToken, tooManyCharacters } from "../../../lib/characters.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import type { Limiter } from "../limiter.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
-import { countCodePoints, type ModelName, refusal, requireContent, requireCount } from "./order.js";
+import { type ModelName, refusal, requireContent, requireCount } from "./order.js";
 
 export interface TokenizeOrder extends ModelName {
   readonly texts: readonly string[];
@@ -72,16 +73,11 @@ export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps):
   };
 }
 
-/** Nothing is cut here, so this bounds the answer; the number and the words are those of text-embeddings-inference. */
-const charactersPerToken = 250;
-
+/** Nothing is cut here, so this bounds the answer. */
 function requireCharacters(texts: readonly string[], charactersMax: number): void {
   for (const [index, text] of texts.entries()) {
-    if (text.length <= charactersMax) continue;
-    const given = countCodePoints(text);
-    if (given <= charactersMax) continue;
-    const reason = `\`inputs\` must have less than ${charactersMax} characters. Given: ${given}`;
-    throw refusal("invalid", `inputs[${index}]`, reason);
+    const reason = tooManyCharacters([text], charactersMax);
+    if (reason !== undefined) throw refusal("invalid", `inputs[${index}]`, reason);
   }
 }
 

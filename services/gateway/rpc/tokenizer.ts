@@ -1,6 +1,6 @@
 import { TokenizerService } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import type { Clock } from "../../../lib/clock.js";
-import { MeshError } from "../../../lib/errors.js";
+import { requireSet } from "../../../lib/rpc/answer-each.js";
 import { type Binding, bind, type CallContext, type Channel } from "../../../lib/rpc/call.js";
 import { answerEach } from "../answer-each.js";
 import type { GatewayConfig } from "../config.js";
@@ -54,9 +54,4 @@ export function createTokenizerGateway(
         value: await count(requireSet(request), context),
       })),
   });
-}
-
-function requireSet<T>(request: T | undefined): T {
-  if (request === undefined) throw new MeshError("empty", "request is not set");
-  return request;
 }
