@@ -14,20 +14,63 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file arrowmesh/ratelimit/v1/ratelimit.proto.
  */
 export const file_arrowmesh_ratelimit_v1_ratelimit: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvcmF0ZWxpbWl0L3YxL3JhdGVsaW1pdC5wcm90bxIWYXJyb3dtZXNoLnJhdGVsaW1pdC52MSIUCgZDYWxsZXISCgoCaXAYASABKAkipQEKBUxpbWl0EgwKBG5hbWUYASABKAkSKgoEdW5pdBgCIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBINCgVxdW90YRgDIAEoBBIRCglyZW1haW5pbmcYBCABKAQSEAoIcmVzZXRfbXMYBSABKAQSGwoOcmV0cnlfYWZ0ZXJfbXMYBiABKARIAIgBAUIRCg9fcmV0cnlfYWZ0ZXJfbXMiegoMQ2hlY2tSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk8KDUNoZWNrUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0InkKC1Rha2VSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEIk4KDFRha2VSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEi0KBmxpbWl0cxgCIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuTGltaXQipAEKDlJlc2VydmVSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEEhYKDnJlc2VydmF0aW9uX2lkGAQgASgJEg4KBnR0bF9tcxgFIAEoDSJRCg9SZXNlcnZlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBItCgZsaW1pdHMYAiADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkxpbWl0IkQKDURlY2lkZVJlcXVlc3QSMwoJZGVjaXNpb25zGAEgAygLMiAuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpc2lvbiKGAQoIRGVjaXNpb24SMwoEdGFrZRgBIAEoCzIjLmFycm93bWVzaC5yYXRlbGltaXQudjEuVGFrZVJlcXVlc3RIABI5CgdyZXNlcnZlGAIgASgLMiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVxdWVzdEgAQgoKCHF1ZXN0aW9uIkMKDkRlY2lkZVJlc3BvbnNlEjEKCG91dGNvbWVzGAEgAygLMh8uYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5PdXRjb21lIqoBCgdPdXRjb21lEjQKBHRha2UYASABKAsyJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXNwb25zZUgAEjoKB3Jlc2VydmUYAiABKAsyJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlc2VydmVSZXNwb25zZUgAEiMKBWVycm9yGAMgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZhbnN3ZXIiKAoNQ29tbWl0UmVxdWVzdBIXCg9yZXNlcnZhdGlvbl9pZHMYASADKAkiEAoOQ29tbWl0UmVzcG9uc2UiKQoOUmVsZWFzZVJlcXVlc3QSFwoPcmVzZXJ2YXRpb25faWRzGAEgAygJIhEKD1JlbGVhc2VSZXNwb25zZSpACgRVbml0EhQKEFVOSVRfVU5TUEVDSUZJRUQQABIRCg1VTklUX1JFUVVFU1RTEAESDwoLVU5JVF9UT0tFTlMQAjK5BAoQUmF0ZWxpbWl0U2VydmljZRJZCgVDaGVjaxIkLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2hlY2tSZXF1ZXN0GiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5DaGVja1Jlc3BvbnNlIgOQAgESUQoEVGFrZRIjLmFycm93bWVzaC5yYXRlbGltaXQudjEuVGFrZVJlcXVlc3QaJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXNwb25zZRJfCgdSZXNlcnZlEiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVxdWVzdBonLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVzZXJ2ZVJlc3BvbnNlIgOQAgISVwoGRGVjaWRlEiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXF1ZXN0GiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXNwb25zZRJcCgZDb21taXQSJS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlcXVlc3QaJi5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlc3BvbnNlIgOQAgISXwoHUmVsZWFzZRImLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVsZWFzZVJlcXVlc3QaJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlbGVhc2VSZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_rpc_status]);
+  fileDesc("CiZhcnJvd21lc2gvcmF0ZWxpbWl0L3YxL3JhdGVsaW1pdC5wcm90bxIWYXJyb3dtZXNoLnJhdGVsaW1pdC52MSJxCgZDYWxsZXISCgoCaXAYASABKAkSDwoHYXBpX2tleRgCIAEoCRIMCgR1c2VyGAMgASgJEgwKBHRpZXIYBCABKAkSDQoFbW9kZWwYBSABKAkSEAoIcHJvdmlkZXIYBiABKAkSDQoFcm91dGUYByABKAkiQwoFU3BlbmQSKgoEdW5pdBgBIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBIOCgZhbW91bnQYAiABKAQiuAEKBUxpbWl0EgwKBG5hbWUYASABKAkSKgoEdW5pdBgCIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBINCgVxdW90YRgDIAEoBBIRCglyZW1haW5pbmcYBCABKAQSEAoIcmVzZXRfbXMYBSABKAQSGwoOcmV0cnlfYWZ0ZXJfbXMYBiABKARIAIgBARIRCgl3aW5kb3dfbXMYByABKARCEQoPX3JldHJ5X2FmdGVyX21zIqcBCgxDaGVja1JlcXVlc3QSLgoGY2FsbGVyGAEgASgLMh4uYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5DYWxsZXISKgoEdW5pdBgCIAEoDjIcLmFycm93bWVzaC5yYXRlbGltaXQudjEuVW5pdBIOCgZhbW91bnQYAyABKAQSKwoEbW9yZRgEIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuU3BlbmQiYQoNQ2hlY2tSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEi0KBmxpbWl0cxgCIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuTGltaXQSEAoIZGVncmFkZWQYAyABKAgiygEKC1Rha2VSZXF1ZXN0Ei4KBmNhbGxlchgBIAEoCzIeLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2FsbGVyEioKBHVuaXQYAiABKA4yHC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlVuaXQSDgoGYW1vdW50GAMgASgEEisKBG1vcmUYBCADKAsyHS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlNwZW5kEhAKCGxlYXNlX2lkGAUgASgJEhAKCGxlYXNlX21zGAYgASgNInAKDFRha2VSZXNwb25zZRIPCgdhbGxvd2VkGAEgASgIEi0KBmxpbWl0cxgCIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuTGltaXQSEAoIZGVncmFkZWQYAyABKAgSDgoGbGVhc2VkGAQgASgIItEBCg5SZXNlcnZlUmVxdWVzdBIuCgZjYWxsZXIYASABKAsyHi5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNhbGxlchIqCgR1bml0GAIgASgOMhwuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5Vbml0Eg4KBmFtb3VudBgDIAEoBBIWCg5yZXNlcnZhdGlvbl9pZBgEIAEoCRIOCgZ0dGxfbXMYBSABKA0SKwoEbW9yZRgGIAMoCzIdLmFycm93bWVzaC5yYXRlbGltaXQudjEuU3BlbmQiYwoPUmVzZXJ2ZVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSLQoGbGltaXRzGAIgAygLMh0uYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5MaW1pdBIQCghkZWdyYWRlZBgDIAEoCCJECg1EZWNpZGVSZXF1ZXN0EjMKCWRlY2lzaW9ucxgBIAMoCzIgLmFycm93bWVzaC5yYXRlbGltaXQudjEuRGVjaXNpb24ihgEKCERlY2lzaW9uEjMKBHRha2UYASABKAsyIy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXF1ZXN0SAASOQoHcmVzZXJ2ZRgCIAEoCzImLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVzZXJ2ZVJlcXVlc3RIAEIKCghxdWVzdGlvbiJDCg5EZWNpZGVSZXNwb25zZRIxCghvdXRjb21lcxgBIAMoCzIfLmFycm93bWVzaC5yYXRlbGltaXQudjEuT3V0Y29tZSKqAQoHT3V0Y29tZRI0CgR0YWtlGAEgASgLMiQuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5UYWtlUmVzcG9uc2VIABI6CgdyZXNlcnZlGAIgASgLMicuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVzcG9uc2VIABIjCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGYW5zd2VyImAKDUNvbW1pdFJlcXVlc3QSFwoPcmVzZXJ2YXRpb25faWRzGAEgAygJEjYKB3BhcnRpYWwYAiADKAsyJS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlBhcnRpYWxDb21taXQiNwoNUGFydGlhbENvbW1pdBIWCg5yZXNlcnZhdGlvbl9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAQiEAoOQ29tbWl0UmVzcG9uc2UiKQoOUmVsZWFzZVJlcXVlc3QSFwoPcmVzZXJ2YXRpb25faWRzGAEgAygJIhEKD1JlbGVhc2VSZXNwb25zZSpeCgRVbml0EhQKEFVOSVRfVU5TUEVDSUZJRUQQABIRCg1VTklUX1JFUVVFU1RTEAESDwoLVU5JVF9UT0tFTlMQAhIcChhVTklUX0NPTkNVUlJFTlRfUkVRVUVTVFMQAzK5BAoQUmF0ZWxpbWl0U2VydmljZRJZCgVDaGVjaxIkLmFycm93bWVzaC5yYXRlbGltaXQudjEuQ2hlY2tSZXF1ZXN0GiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5DaGVja1Jlc3BvbnNlIgOQAgESUQoEVGFrZRIjLmFycm93bWVzaC5yYXRlbGltaXQudjEuVGFrZVJlcXVlc3QaJC5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlRha2VSZXNwb25zZRJfCgdSZXNlcnZlEiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5SZXNlcnZlUmVxdWVzdBonLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVzZXJ2ZVJlc3BvbnNlIgOQAgISVwoGRGVjaWRlEiUuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXF1ZXN0GiYuYXJyb3dtZXNoLnJhdGVsaW1pdC52MS5EZWNpZGVSZXNwb25zZRJcCgZDb21taXQSJS5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlcXVlc3QaJi5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLkNvbW1pdFJlc3BvbnNlIgOQAgISXwoHUmVsZWFzZRImLmFycm93bWVzaC5yYXRlbGltaXQudjEuUmVsZWFzZVJlcXVlc3QaJy5hcnJvd21lc2gucmF0ZWxpbWl0LnYxLlJlbGVhc2VSZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_rpc_status]);
 
 /**
- * Caller is who spends, as the gateway knows it.
+ * Caller is who spends and for what, as the gateway knows it. Limits are by any of it; what is empty is not known, and
+ * limits that name it do not apply. Each of at most 1,024 bytes but for ip.
  *
  * @generated from message arrowmesh.ratelimit.v1.Caller
  */
 export type Caller = Message<"arrowmesh.ratelimit.v1.Caller"> & {
   /**
-   * Address of the client, IPv4 or IPv6 text form.
+   * Address of the client, IPv4 or IPv6 text form. Required.
    *
    * @generated from field: string ip = 1;
    */
   ip: string;
+
+  /**
+   * Names the key it showed; never the key itself.
+   *
+   * @generated from field: string api_key = 2;
+   */
+  apiKey: string;
+
+  /**
+   * The end user that the caller names.
+   *
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * What it pays for, such as "free".
+   *
+   * @generated from field: string tier = 4;
+   */
+  tier: string;
+
+  /**
+   * Name of the model that is to run.
+   *
+   * @generated from field: string model = 5;
+   */
+  model: string;
+
+  /**
+   * Who runs the model, where that is not this mesh.
+   *
+   * @generated from field: string provider = 6;
+   */
+  provider: string;
+
+  /**
+   * The call, such as "POST /embed" or "arrowmesh.gateway.v1.GatewayService/Embed".
+   *
+   * @generated from field: string route = 7;
+   */
+  route: string;
 };
 
 /**
@@ -36,6 +79,34 @@ export type Caller = Message<"arrowmesh.ratelimit.v1.Caller"> & {
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
   messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 0);
+
+/**
+ * Spend is an amount of one unit.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.Spend
+ */
+export type Spend = Message<"arrowmesh.ratelimit.v1.Spend"> & {
+  /**
+   * What is counted.
+   *
+   * @generated from field: arrowmesh.ratelimit.v1.Unit unit = 1;
+   */
+  unit: Unit;
+
+  /**
+   * How much, from 1.
+   *
+   * @generated from field: uint64 amount = 2;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.Spend.
+ * Use `create(SpendSchema)` to create a new message.
+ */
+export const SpendSchema: GenMessage<Spend> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 1);
 
 /**
  * Limit is the state of one limit that applied to a decision.
@@ -58,7 +129,7 @@ export type Limit = Message<"arrowmesh.ratelimit.v1.Limit"> & {
   unit: Unit;
 
   /**
-   * The most that can be spent at once (the burst).
+   * The most that can be spent at once (the burst, the window's units, the slots).
    *
    * @generated from field: uint64 quota = 3;
    */
@@ -85,6 +156,13 @@ export type Limit = Message<"arrowmesh.ratelimit.v1.Limit"> & {
    * @generated from field: optional uint64 retry_after_ms = 6;
    */
   retryAfterMs?: bigint | undefined;
+
+  /**
+   * Milliseconds in which an empty quota is full again; 0 for slots, which only come back when they are given back.
+   *
+   * @generated from field: uint64 window_ms = 7;
+   */
+  windowMs: bigint;
 };
 
 /**
@@ -92,7 +170,7 @@ export type Limit = Message<"arrowmesh.ratelimit.v1.Limit"> & {
  * Use `create(LimitSchema)` to create a new message.
  */
 export const LimitSchema: GenMessage<Limit> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 1);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 2);
 
 /**
  * CheckRequest asks whether an amount could be spent.
@@ -120,6 +198,13 @@ export type CheckRequest = Message<"arrowmesh.ratelimit.v1.CheckRequest"> & {
    * @generated from field: uint64 amount = 3;
    */
   amount: bigint;
+
+  /**
+   * More units of the same decision, each once: at most 3.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.Spend more = 4;
+   */
+  more: Spend[];
 };
 
 /**
@@ -127,7 +212,7 @@ export type CheckRequest = Message<"arrowmesh.ratelimit.v1.CheckRequest"> & {
  * Use `create(CheckRequestSchema)` to create a new message.
  */
 export const CheckRequestSchema: GenMessage<CheckRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 2);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 3);
 
 /**
  * CheckResponse says whether Take would succeed now.
@@ -143,11 +228,18 @@ export type CheckResponse = Message<"arrowmesh.ratelimit.v1.CheckResponse"> & {
   allowed: boolean;
 
   /**
-   * Every limit that applies to the caller, the tightest first.
+   * Every limit that applies to the caller, the tightest first, as it stands now.
    *
    * @generated from field: repeated arrowmesh.ratelimit.v1.Limit limits = 2;
    */
   limits: Limit[];
+
+  /**
+   * Whether the shared counters could not be reached, so that each limit's own rule for that case decided.
+   *
+   * @generated from field: bool degraded = 3;
+   */
+  degraded: boolean;
 };
 
 /**
@@ -155,7 +247,7 @@ export type CheckResponse = Message<"arrowmesh.ratelimit.v1.CheckResponse"> & {
  * Use `create(CheckResponseSchema)` to create a new message.
  */
 export const CheckResponseSchema: GenMessage<CheckResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 3);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 4);
 
 /**
  * TakeRequest spends an amount.
@@ -183,6 +275,28 @@ export type TakeRequest = Message<"arrowmesh.ratelimit.v1.TakeRequest"> & {
    * @generated from field: uint64 amount = 3;
    */
   amount: bigint;
+
+  /**
+   * More units of the same decision, each once: at most 3.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.Spend more = 4;
+   */
+  more: Spend[];
+
+  /**
+   * Chosen by the caller of this rpc, unique: 1..64 characters. Needed where limits on concurrent requests apply to a
+   * charge of UNIT_REQUESTS: it then holds one slot of each until Release (or Commit) of this id, or until its time is over.
+   *
+   * @generated from field: string lease_id = 5;
+   */
+  leaseId: string;
+
+  /**
+   * Milliseconds after which a lease that nobody gives back ends: 1..3600000. Needed with lease_id.
+   *
+   * @generated from field: uint32 lease_ms = 6;
+   */
+  leaseMs: number;
 };
 
 /**
@@ -190,7 +304,7 @@ export type TakeRequest = Message<"arrowmesh.ratelimit.v1.TakeRequest"> & {
  * Use `create(TakeRequestSchema)` to create a new message.
  */
 export const TakeRequestSchema: GenMessage<TakeRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 4);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 5);
 
 /**
  * TakeResponse says whether the amount was spent.
@@ -211,6 +325,20 @@ export type TakeResponse = Message<"arrowmesh.ratelimit.v1.TakeResponse"> & {
    * @generated from field: repeated arrowmesh.ratelimit.v1.Limit limits = 2;
    */
   limits: Limit[];
+
+  /**
+   * Whether the shared counters could not be reached, so that each limit's own rule for that case decided.
+   *
+   * @generated from field: bool degraded = 3;
+   */
+  degraded: boolean;
+
+  /**
+   * Whether slots are held under lease_id, which are to be given back with Release.
+   *
+   * @generated from field: bool leased = 4;
+   */
+  leased: boolean;
 };
 
 /**
@@ -218,7 +346,7 @@ export type TakeResponse = Message<"arrowmesh.ratelimit.v1.TakeResponse"> & {
  * Use `create(TakeResponseSchema)` to create a new message.
  */
 export const TakeResponseSchema: GenMessage<TakeResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 5);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 6);
 
 /**
  * ReserveRequest spends an amount until it is committed or given back.
@@ -260,6 +388,13 @@ export type ReserveRequest = Message<"arrowmesh.ratelimit.v1.ReserveRequest"> & 
    * @generated from field: uint32 ttl_ms = 5;
    */
   ttlMs: number;
+
+  /**
+   * More units of the same decision, each once: at most 3.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.Spend more = 6;
+   */
+  more: Spend[];
 };
 
 /**
@@ -267,7 +402,7 @@ export type ReserveRequest = Message<"arrowmesh.ratelimit.v1.ReserveRequest"> & 
  * Use `create(ReserveRequestSchema)` to create a new message.
  */
 export const ReserveRequestSchema: GenMessage<ReserveRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 6);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 7);
 
 /**
  * ReserveResponse says whether the amount was reserved.
@@ -288,6 +423,13 @@ export type ReserveResponse = Message<"arrowmesh.ratelimit.v1.ReserveResponse"> 
    * @generated from field: repeated arrowmesh.ratelimit.v1.Limit limits = 2;
    */
   limits: Limit[];
+
+  /**
+   * Whether the shared counters could not be reached, so that each limit's own rule for that case decided.
+   *
+   * @generated from field: bool degraded = 3;
+   */
+  degraded: boolean;
 };
 
 /**
@@ -295,7 +437,7 @@ export type ReserveResponse = Message<"arrowmesh.ratelimit.v1.ReserveResponse"> 
  * Use `create(ReserveResponseSchema)` to create a new message.
  */
 export const ReserveResponseSchema: GenMessage<ReserveResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 7);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 8);
 
 /**
  * DecideRequest asks for several decisions.
@@ -316,7 +458,7 @@ export type DecideRequest = Message<"arrowmesh.ratelimit.v1.DecideRequest"> & {
  * Use `create(DecideRequestSchema)` to create a new message.
  */
 export const DecideRequestSchema: GenMessage<DecideRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 8);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 9);
 
 /**
  * Decision is one question of a DecideRequest.
@@ -353,7 +495,7 @@ export type Decision = Message<"arrowmesh.ratelimit.v1.Decision"> & {
  * Use `create(DecisionSchema)` to create a new message.
  */
 export const DecisionSchema: GenMessage<Decision> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 9);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 10);
 
 /**
  * DecideResponse has the answers.
@@ -374,7 +516,7 @@ export type DecideResponse = Message<"arrowmesh.ratelimit.v1.DecideResponse"> & 
  * Use `create(DecideResponseSchema)` to create a new message.
  */
 export const DecideResponseSchema: GenMessage<DecideResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 10);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 11);
 
 /**
  * Outcome is the answer to one decision.
@@ -419,7 +561,7 @@ export type Outcome = Message<"arrowmesh.ratelimit.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 11);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 12);
 
 /**
  * CommitRequest makes reservations final.
@@ -433,6 +575,13 @@ export type CommitRequest = Message<"arrowmesh.ratelimit.v1.CommitRequest"> & {
    * @generated from field: repeated string reservation_ids = 1;
    */
   reservationIds: string[];
+
+  /**
+   * Reservations of which only a part was used.
+   *
+   * @generated from field: repeated arrowmesh.ratelimit.v1.PartialCommit partial = 2;
+   */
+  partial: PartialCommit[];
 };
 
 /**
@@ -440,7 +589,35 @@ export type CommitRequest = Message<"arrowmesh.ratelimit.v1.CommitRequest"> & {
  * Use `create(CommitRequestSchema)` to create a new message.
  */
 export const CommitRequestSchema: GenMessage<CommitRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 12);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 13);
+
+/**
+ * PartialCommit keeps a part of a reservation and gives the rest back.
+ *
+ * @generated from message arrowmesh.ratelimit.v1.PartialCommit
+ */
+export type PartialCommit = Message<"arrowmesh.ratelimit.v1.PartialCommit"> & {
+  /**
+   * Id, as given to Reserve.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * The most that stays spent of each of its amounts; 0 is Release.
+   *
+   * @generated from field: uint64 amount = 2;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message arrowmesh.ratelimit.v1.PartialCommit.
+ * Use `create(PartialCommitSchema)` to create a new message.
+ */
+export const PartialCommitSchema: GenMessage<PartialCommit> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 14);
 
 /**
  * CommitResponse has no fields yet.
@@ -455,7 +632,7 @@ export type CommitResponse = Message<"arrowmesh.ratelimit.v1.CommitResponse"> & 
  * Use `create(CommitResponseSchema)` to create a new message.
  */
 export const CommitResponseSchema: GenMessage<CommitResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 13);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 15);
 
 /**
  * ReleaseRequest gives reservations back.
@@ -476,7 +653,7 @@ export type ReleaseRequest = Message<"arrowmesh.ratelimit.v1.ReleaseRequest"> & 
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 14);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 16);
 
 /**
  * ReleaseResponse has no fields yet.
@@ -491,7 +668,7 @@ export type ReleaseResponse = Message<"arrowmesh.ratelimit.v1.ReleaseResponse"> 
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 15);
+  messageDesc(file_arrowmesh_ratelimit_v1_ratelimit, 17);
 
 /**
  * What is counted.
@@ -519,6 +696,13 @@ export const Unit = {
    * @generated from enum value: UNIT_TOKENS = 2;
    */
   TOKENS: 2,
+
+  /**
+   * Calls that are in work at the same time; each takes one slot. Charged together with UNIT_REQUESTS, never by itself.
+   *
+   * @generated from enum value: UNIT_CONCURRENT_REQUESTS = 3;
+   */
+  CONCURRENT_REQUESTS: 3,
 } as const;
 
 /**
@@ -542,7 +726,7 @@ export const UnitSchema: GenEnum<Unit> = /*@__PURE__*/
  */
 export const RatelimitService: GenService<{
   /**
-   * Check answers what Take would answer now, and spends nothing.
+   * Check answers whether Take would succeed now, with every limit as it stands, and spends nothing.
    *
    * @generated from rpc arrowmesh.ratelimit.v1.RatelimitService.Check
    */
@@ -552,7 +736,7 @@ export const RatelimitService: GenService<{
     output: typeof CheckResponseSchema;
   },
   /**
-   * Take spends at once and for good, or refuses.
+   * Take spends at once and for good, or refuses. Slots of limits on concurrent requests are leased instead: see lease_id.
    *
    * @generated from rpc arrowmesh.ratelimit.v1.RatelimitService.Take
    */
@@ -586,7 +770,8 @@ export const RatelimitService: GenService<{
     output: typeof DecideResponseSchema;
   },
   /**
-   * Commit makes reservations final. An id that is unknown or has expired is ignored.
+   * Commit makes reservations final, whole or in part, and gives slots back. An id that is unknown or has expired is
+   * ignored.
    *
    * @generated from rpc arrowmesh.ratelimit.v1.RatelimitService.Commit
    */
@@ -596,7 +781,7 @@ export const RatelimitService: GenService<{
     output: typeof CommitResponseSchema;
   },
   /**
-   * Release gives reservations back. An id that is unknown or has expired is ignored.
+   * Release gives reservations and leases back. An id that is unknown or has expired is ignored.
    *
    * @generated from rpc arrowmesh.ratelimit.v1.RatelimitService.Release
    */
