@@ -2,10 +2,12 @@
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClock } from "../../lib/fake-clock.js";
-import { seeded } from "../../test/support/random.js";
-import { arrivalOf, type Bucket, debtOf, giveBack, remainingOf, spend, waitMs } from "./gcra.js";
-import { MemoryStore } from "./memory-store.js";
+import { FakeClock } from "../../../lib/fake-clock.js";
+import { seeded } from "../../../test/support/random.js";
+import { MemoryStore } from "../stores/memory-store.js";
+import { holding, release, ruleOf, spending } from "../stores/suite-charges.js";
+import type { TokenBucketQuota } from "./quota.js";
+import { TokenBucket } from "./token-bucket.js";
 
 interface Spent {
   readonly atMs: number;
@@ -62,13 +64,13 @@ test("what is given back at once leaves everything as if it had never been spent
     const clock = new FakeClock();
     const bounds = { keysMax: 10, reservationsMax: 10 };
     const [touched, untouched] = [new MemoryStore(bounds, clock), new MemoryStore(bounds, clock)];
-    const rules = [{ name: "rule", key: "key", bucket }];
+    const rule = ruleOf(bucket);
     for (let step = 0; step < steps; step += 1) {
       await clock.moveTo(clock.nowMs() + anyPause(next, bucket));
-      const charge = { rules, amount: 1 + next(bucket.burst) };
-      await touched.reserve(`${step}`, 1_000, { rules, amount: 1 + next(bucket.burst) });
-      await touched.release([`${step}`]);
-      deepEqual(await touched.take(charge), await untouched.take(charge));
+      const charge = spending(1 + next(bucket.burst), rule);
+      await touched.spend(holding({ id: `${step}`, amount: 1 + next(bucket.burst) }, rule));
+      await release(touched, `${step}`);
+      deepEqual(await touched.spend(charge), await untouched.spend(charge));
     }
   }
 });
@@ -83,7 +85,7 @@ test("with reservations open, spent less given back stays within rate * window +
 });
 
 /** What a bucket admitted and got back, given back as less than nothing. */
-function anyHistory(next: (n: number) => number, bucket: Bucket): readonly Spent[] {
+function anyHistory(next: (n: number) => number, bucket: TokenBucketQuota): readonly Spent[] {
   const timed = new TimedBucket(bucket);
   const history: Spent[] = [];
   const open: number[] = [];
@@ -98,23 +100,22 @@ function anyHistory(next: (n: number) => number, bucket: Bucket): readonly Spent
 }
 
 /** An amount to spend, or one of `open`, which it leaves, to give back: less than nothing. */
-function anyChange(next: (n: number) => number, bucket: Bucket, open: number[]): number {
+function anyChange(next: (n: number) => number, bucket: TokenBucketQuota, open: number[]): number {
   const returned = next(3) === 0 ? open.splice(next(open.length), 1)[0] : undefined;
   return returned === undefined ? 1 + next(bucket.burst) : -returned;
 }
 
-/** A bucket by the functions of gcra.ts, and time. */
+/** A bucket, and time. */
 class TimedBucket {
-  readonly #bucket: Bucket;
-  #state: ReturnType<typeof arrivalOf>;
+  readonly #bucket: TokenBucket;
   nowMs = 1_700_000_000_000;
 
-  constructor(bucket: Bucket) {
-    this.#bucket = bucket;
+  constructor(quota: TokenBucketQuota) {
+    this.#bucket = new TokenBucket(quota);
   }
 
   get remaining(): number {
-    return remainingOf(this.#bucket, this.#debt);
+    return this.#bucket.remaining(this.nowMs);
   }
 
   pass(ms: number): void {
@@ -123,26 +124,20 @@ class TimedBucket {
 
   /** Whether `amount` was spent; less than nothing is given back. */
   change(amount: number): boolean {
-    const debt = this.#debt;
-    if (amount > 0 && waitMs(this.#bucket, debt, amount) !== 0) return false;
-    const after =
-      amount > 0 ? spend(this.#bucket, debt, amount) : giveBack(this.#bucket, debt, -amount);
-    this.#state = arrivalOf(this.#bucket, after, this.nowMs);
+    if (amount < 0) this.#bucket.giveBack(this.nowMs, -amount);
+    else if (this.#bucket.waitMs(this.nowMs, amount) !== 0) return false;
+    else this.#bucket.spend(this.nowMs, amount);
     return true;
-  }
-
-  get #debt(): number {
-    return debtOf(this.#bucket, this.#state, this.nowMs);
   }
 }
 
 /** The same bucket as anyone would write it down: a level, and a refill every millisecond. */
 class CountedBucket {
-  readonly #bucket: Bucket;
+  readonly #bucket: TokenBucketQuota;
   readonly #full: number;
   #level: number;
 
-  constructor(bucket: Bucket) {
+  constructor(bucket: TokenBucketQuota) {
     this.#bucket = bucket;
     this.#full = bucket.burst * bucket.windowMs;
     this.#level = this.#full;
@@ -166,7 +161,11 @@ class CountedBucket {
 }
 
 /** Whether `added`, with all of `before`, keeps every window that ends with it within its bound. */
-function everyWindowHasRoom(bucket: Bucket, before: readonly Spent[], added: Spent): boolean {
+function everyWindowHasRoom(
+  bucket: TokenBucketQuota,
+  before: readonly Spent[],
+  added: Spent,
+): boolean {
   let sum = added.amount;
   if (sum > bucket.burst) return false;
   for (const { atMs, amount } of [...before].reverse()) {
@@ -179,13 +178,16 @@ function everyWindowHasRoom(bucket: Bucket, before: readonly Spent[], added: Spe
   return true;
 }
 
-function anyBucket(next: (n: number) => number): Bucket {
+function anyBucket(next: (n: number) => number): TokenBucketQuota {
   const windowMs = [1, 10, 997, 1_000, 60_000][next(5)] ?? 1;
-  return { perWindow: 1 + next(200), windowMs, burst: 1 + next(60) };
+  return { algorithm: "token_bucket", perWindow: 1 + next(200), windowMs, burst: 1 + next(60) };
 }
 
 /** Mostly about as long as a few units take, sometimes none, sometimes long enough to fill up. */
-function anyPause(next: (n: number) => number, { perWindow, windowMs, burst }: Bucket): number {
+function anyPause(
+  next: (n: number) => number,
+  { perWindow, windowMs, burst }: TokenBucketQuota,
+): number {
   const unitMs = Math.ceil(windowMs / perWindow);
   return next([1, 2, unitMs, unitMs * 3, unitMs * burst + 1][next(5)] ?? 1);
 }
