@@ -1,0 +1,98 @@
+import { MeshError } from "../../../lib/errors.js";
+import { addCharge, type RedisCharge, type ScriptInput } from "./redis-charge.js";
+import type { ChargeReply, RedisConnection } from "./redis-connection.js";
+
+/** Charges of one call: a script runs alone, so all others wait as long as it takes. */
+const chargesMax = 64;
+
+/** What was answered to one charge, and Redis's time of it. */
+export interface RedisAnswer {
+  readonly nowMs: number;
+  readonly reply: ChargeReply;
+}
+
+interface Waiting {
+  readonly charge: RedisCharge;
+  readonly resolve: (answer: RedisAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Sends charges that are asked for at the same time in one call, in order: calling costs more than deciding. */
+export class DecisionBatches {
+  readonly #connection: RedisConnection;
+  readonly #reservationsMax: number;
+  readonly #slotOf: (key: string) => number;
+  readonly #onExpired: (count: number) => void;
+  /** By slot, what is sent at the end of this turn of the event loop. */
+  readonly #gathered = new Map<number, Waiting[]>();
+
+  constructor(
+    connection: RedisConnection,
+    options: {
+      readonly reservationsMax: number;
+      /** Charges of different slots cannot share a call. */
+      readonly slotOf: (key: string) => number;
+      readonly onExpired: (count: number) => void;
+    },
+  ) {
+    this.#connection = connection;
+    this.#reservationsMax = options.reservationsMax;
+    this.#slotOf = options.slotOf;
+    this.#onExpired = options.onExpired;
+  }
+
+  /** Of a charge with at least one item. */
+  async ask(charge: RedisCharge): Promise<RedisAnswer> {
+    this.#connection.enter();
+    try {
+      return await new Promise<RedisAnswer>((resolve, reject) => {
+        this.#gather({ charge, resolve, reject });
+      });
+    } finally {
+      this.#connection.leave();
+    }
+  }
+
+  #gather(waiting: Waiting): void {
+    if (this.#gathered.size === 0) setImmediate(() => this.#sendAll());
+    const slot = this.#slotOf(waiting.charge.items[0]?.key ?? "");
+    const gathered = this.#gathered.get(slot);
+    if (gathered === undefined) this.#gathered.set(slot, [waiting]);
+    else gathered.push(waiting);
+  }
+
+  #sendAll(): void {
+    const batches = [...this.#gathered.values()];
+    this.#gathered.clear();
+    for (const batch of batches) {
+      for (let first = 0; first < batch.length; first += chargesMax) {
+        void this.#send(batch.slice(first, first + chargesMax), "few");
+      }
+    }
+  }
+
+  /** Answers all of them; never throws. */
+  async #send(batch: readonly Waiting[], keys: "all" | "few"): Promise<void> {
+    try {
+      const input: ScriptInput = { keys: [], arguments: [this.#reservationsMax] };
+      for (const { charge } of batch) addCharge(input, charge, keys);
+      const [nowMs, expired, ...replies] = await this.#connection.run((redis) =>
+        redis.decide(input.keys.length, ...input.keys, ...input.arguments),
+      );
+      if (expired > 0) this.#onExpired(expired);
+      replies.forEach((reply, index) => {
+        batch[index]?.resolve({ nowMs, reply });
+      });
+      if (replies.length < batch.length) this.#sendRest(batch.slice(replies.length), keys);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  /** The first of them has reservations that are due, so it needs their keys too; the others follow it in order. */
+  #sendRest(batch: readonly Waiting[], keys: "all" | "few"): void {
+    if (keys === "few") void this.#send(batch, "all");
+    else
+      for (const { reject } of batch) reject(new MeshError("internal", "Redis left out answers"));
+  }
+}
