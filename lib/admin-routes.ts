@@ -7,6 +7,8 @@ export function addAdminRoutes(
   deps: {
     readonly isReady: () => Promise<boolean>;
     readonly registry: Registry;
+    /** What the role says of itself, where it has something to say. */
+    readonly status?: (() => object) | undefined;
     /** What a document says about them. */
     readonly schemas?: Readonly<Record<"health" | "ready" | "metrics", FastifySchema>>;
   },
@@ -27,4 +29,7 @@ export function addAdminRoutes(
   app.get("/metrics", schemaOf("metrics"), async (_request, reply) => {
     return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
   });
+
+  const { status } = deps;
+  if (status !== undefined) app.get("/status", (_request, reply) => reply.send(status()));
 }

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { fastify } from "fastify";
+import { type FastifyInstance, fastify } from "fastify";
 import type { Registry } from "prom-client";
 import { addAdminRoutes } from "./admin-routes.js";
 import type { Clock } from "./clock.js";
@@ -32,6 +32,10 @@ export async function openInternalServer(options: {
   readonly draining: AbortSignal;
   readonly shutdownMsMax: number;
   readonly registry: Registry;
+  /** What the role says of itself on `/status`. */
+  readonly status?: (() => object) | undefined;
+  /** What else it answers over HTTP. */
+  readonly addRoutes?: (app: FastifyInstance) => Promise<void> | undefined;
   readonly defer: (release: Release) => void;
 }): Promise<number> {
   const { host, port, defer } = options;
@@ -43,6 +47,7 @@ export async function openInternalServer(options: {
     },
   });
   addAdminRoutes(app, options);
+  await options.addRoutes?.(app);
   await app.ready();
   const grpc = createGrpcServer({ ...options, connectionAgeMsMax });
 

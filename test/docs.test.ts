@@ -11,7 +11,7 @@ import { type Mesh, startMesh } from "./support/mesh-process.js";
 import { cacheFolder, missing, run } from "./support/programs.js";
 import { writeSimple } from "./support/tiny-models.js";
 
-const documents = ["README.md", "docs/models.md"];
+const documents = ["README.md", "docs/models.md", "docs/limits.md"];
 const commands = documents.flatMap(commandsOf);
 const grpcurl = join(cacheFolder, "grpcurl-1.9.3");
 
@@ -64,7 +64,17 @@ describe("every npm script and file that the documents show", () => {
     });
   }
 
-  for (const command of commands.filter((line) => line.startsWith("npx arrowmesh "))) {
+  const checks = commands.filter((line) => line.startsWith("npx arrowmesh ratelimit check "));
+  for (const command of checks) {
+    test(`is right: ${command}`, async () => {
+      const { code, stdout } = await run("npx", command.split(" ").slice(1), { cwd: packageRoot });
+      equal(code, 0);
+      match(stdout, /^policies\/default\.yaml: ok, \d+ limits$/m);
+    });
+  }
+
+  const others = commands.filter((line) => line.startsWith("npx arrowmesh "));
+  for (const command of others.filter((line) => !checks.includes(line))) {
     test(`explains itself: ${command} --help`, async () => {
       const args = command.split(" ").slice(1);
       const { code, stdout } = await run("npx", [...args, "--help"], { cwd: packageRoot });

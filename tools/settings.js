@@ -10,6 +10,7 @@ const readmes = {
   "services/tokenizer/README.md": ["services/tokenizer/config.js", "tokenizerSchema"],
   "services/inference/README.md": ["services/inference/config.js", "inferenceSchema"],
   "services/ratelimit/README.md": ["services/ratelimit/config.js", "ratelimitSchema"],
+  "docs/envoy.md": ["services/ratelimit/envoy/config.js", "envoyRatelimitSchema"],
   "docs/settings.md": ["lib/process-config.js", "processSchema"],
 };
 const begin = "<!-- settings, written by `npm run generate` -->";

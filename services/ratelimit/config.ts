@@ -1,4 +1,4 @@
-import { type ConfigOf, flag, integer, secret } from "../../lib/config.js";
+import { type ConfigOf, flag, integer, list, secret, text } from "../../lib/config.js";
 
 export const ratelimitSchema = {
   port: {
@@ -7,29 +7,11 @@ export const ratelimitSchema = {
     parse: integer({ min: 0, max: 65_535 }),
     fallback: 50_053,
   },
-  requestsPerSecond: {
-    env: "RATELIMIT_REQUESTS_PER_SECOND",
-    doc: "requests of one IP address, lasting",
-    parse: integer({ min: 1, max: 1_000_000 }),
-    fallback: 50,
-  },
-  requestsBurst: {
-    env: "RATELIMIT_REQUESTS_BURST",
-    doc: "requests of one IP address, at once",
-    parse: integer({ min: 1, max: 1_000_000 }),
-    fallback: 100,
-  },
-  tokensPerMinute: {
-    env: "RATELIMIT_TOKENS_PER_MINUTE",
-    doc: "tokens of one IP address, lasting and at once",
-    parse: integer({ min: 1, max: 1_000_000_000 }),
-    fallback: 1_000_000,
-  },
-  isLoopbackExempt: {
-    env: "RATELIMIT_EXEMPT_LOOPBACK",
-    doc: "whether callers on this machine are not limited, so that a first load test works",
-    parse: flag(),
-    fallback: true,
+  policyFile: {
+    env: "RATELIMIT_POLICY_FILE",
+    doc: "file of limits, or a folder of them; unset: policies/default.yaml of this package",
+    parse: text(),
+    fallback: undefined,
   },
   keysMax: {
     env: "RATELIMIT_KEYS_MAX",
@@ -49,6 +31,66 @@ export const ratelimitSchema = {
     parse: secret(),
     fallback: undefined,
   },
+  redisCluster: {
+    env: "REDIS_CLUSTER",
+    doc: "instead of REDIS_URL, some nodes of a Redis Cluster: host:port, separated by commas",
+    parse: list(),
+    fallback: undefined,
+  },
+  redisSentinels: {
+    env: "REDIS_SENTINELS",
+    doc: "instead of REDIS_URL, the Sentinels that know the primary: host:port, separated by commas",
+    parse: list(),
+    fallback: undefined,
+  },
+  redisSentinelName: {
+    env: "REDIS_SENTINEL_NAME",
+    doc: "what the Sentinels call the primary",
+    parse: text(),
+    fallback: "mymaster",
+  },
+  redisSentinelPassword: {
+    env: "REDIS_SENTINEL_PASSWORD",
+    doc: "of the Sentinels themselves",
+    parse: secret(),
+    fallback: undefined,
+  },
+  redisUsername: {
+    env: "REDIS_USERNAME",
+    doc: "where it is not in REDIS_URL",
+    parse: text(),
+    fallback: undefined,
+  },
+  redisPassword: {
+    env: "REDIS_PASSWORD",
+    doc: "where it is not in REDIS_URL",
+    parse: secret(),
+    fallback: undefined,
+  },
+  redisHasTls: {
+    env: "REDIS_TLS",
+    doc: "whether Redis is reached by TLS; rediss:// in REDIS_URL says so too",
+    parse: flag(),
+    fallback: false,
+  },
+  redisTlsCaFile: {
+    env: "REDIS_TLS_CA_FILE",
+    doc: "certificates that may sign Redis's, as PEM; unset: those that Node trusts",
+    parse: text(),
+    fallback: undefined,
+  },
+  redisTlsCertFile: {
+    env: "REDIS_TLS_CERT_FILE",
+    doc: "certificate that is shown to Redis, as PEM, where it asks for one",
+    parse: text(),
+    fallback: undefined,
+  },
+  redisTlsKeyFile: {
+    env: "REDIS_TLS_KEY_FILE",
+    doc: "key of that certificate, as PEM",
+    parse: text(),
+    fallback: undefined,
+  },
   redisTimeoutMs: {
     env: "RATELIMIT_REDIS_TIMEOUT_MS",
     doc: "milliseconds that one command may wait for Redis, before the call fails as unavailable",
@@ -60,6 +102,18 @@ export const ratelimitSchema = {
     doc: "calls that wait for Redis at once, at which more are refused as overload",
     parse: integer({ min: 1, max: 1_000_000 }),
     fallback: 10_000,
+  },
+  decisionBudgetMs: {
+    env: "RATELIMIT_DECISION_BUDGET_MS",
+    doc: "milliseconds that a decision may wait for Redis, before each rule decides as it says for that case",
+    parse: integer({ min: 1, max: 60_000 }),
+    fallback: 20,
+  },
+  replicas: {
+    env: "RATELIMIT_REPLICAS",
+    doc: "processes that share the limits in Redis: while they cannot, each has this part of a quota",
+    parse: integer({ min: 1, max: 1_000 }),
+    fallback: 1,
   },
   redisKeyReservationsMax: {
     env: "RATELIMIT_REDIS_KEY_RESERVATIONS_MAX",
