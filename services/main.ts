@@ -15,6 +15,8 @@ import { internalRoles, serveGatewayAlone, serveMesh, serveRole } from "./mesh.j
 import { createPlatform, type Platform } from "./platform.js";
 import { createPullCommand, pullSchema } from "./pull.js";
 import { ratelimitSchema } from "./ratelimit/config.js";
+import { InvalidFiles } from "./ratelimit/files/invalid-files.js";
+import { createRatelimitCommand } from "./ratelimit-command.js";
 import { tokenizerSchema } from "./tokenizer/config.js";
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
@@ -55,7 +57,8 @@ for (const role of internalRoles) {
 // A command's own --version is not the program's.
 program
   .enablePositionalOptions()
-  .addCommand(createPullCommand(process.env).addHelpText("after", settingsHelp(pullSchema)));
+  .addCommand(createPullCommand(process.env).addHelpText("after", settingsHelp(pullSchema)))
+  .addCommand(createRatelimitCommand(process.env));
 await program.parseAsync().catch(fail);
 
 async function run(name: string, open: (platform: Platform) => Promise<number>): Promise<void> {
@@ -83,6 +86,7 @@ function fail(error: unknown): never {
   const isExpected =
     error instanceof ConfigError ||
     error instanceof MeshError ||
+    error instanceof InvalidFiles ||
     (error instanceof Error && "syscall" in error);
   process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
   process.exit(1);

@@ -1,4 +1,6 @@
+import type { FastifyInstance } from "fastify";
 import { readConfig } from "../lib/config.js";
+import { createRunHttpCall, type RunHttpCall } from "../lib/http-calls.js";
 import { openInternalServer } from "../lib/internal-server.js";
 import { ModelCatalog } from "../lib/model-catalog.js";
 import type { Binding } from "../lib/rpc/call.js";
@@ -14,10 +16,13 @@ import { openGateway } from "./open-gateway.js";
 import type { Platform } from "./platform.js";
 import { pullOnStart } from "./pull-on-start.js";
 import { ratelimitSchema } from "./ratelimit/config.js";
-import { createRatelimitMetrics } from "./ratelimit/metrics.js";
-import { openStore } from "./ratelimit/open-store.js";
-import { createPolicy } from "./ratelimit/policy.js";
+import { openEnvoy } from "./ratelimit/envoy/open-envoy.js";
+import { createRatelimitMetrics, observeReloads } from "./ratelimit/metrics.js";
+import { openPolicy } from "./ratelimit/policy/open-policy.js";
 import { createRatelimit } from "./ratelimit/service.js";
+import { createStatus } from "./ratelimit/status.js";
+import { MeteredStore } from "./ratelimit/stores/metered-store.js";
+import { openGuardedStore } from "./ratelimit/stores/open-guarded-store.js";
 import { type Reached, reachRemotely } from "./reach.js";
 import { modelHealth, standardBindings } from "./standard-bindings.js";
 import { tokenizerSchema } from "./tokenizer/config.js";
@@ -32,18 +37,33 @@ interface Built {
   readonly isReady: () => boolean;
   /** Health of the models it serves, if it does. */
   readonly models?: NamedHealth;
+  /** What it says of itself to people. */
+  readonly status?: () => object;
+  /** What it serves besides where it has a process, and a port, of its own. */
+  readonly openAlone?: () => Promise<Alone>;
+}
+
+interface Alone {
+  readonly bindings: readonly Binding[];
+  readonly addRoutes: (app: FastifyInstance, runCall: RunHttpCall) => Promise<void>;
 }
 
 /** Where each internal service is built, and the only place that is. */
 const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
   ratelimit: async (platform) => {
     const config = readConfig(ratelimitSchema, platform.env);
-    const store = openStore(config, platform);
-    const policy = createPolicy(config);
     const count = createRatelimitMetrics(platform.registry);
+    const { store, status } = await openGuardedStore(config, platform);
+    const metered = new MeteredStore(store, count, platform.clock);
+    count.observe(store, status);
+    const policy = await openPolicy(config, platform);
+    observeReloads(platform.registry, policy);
     return {
-      bindings: [createRatelimit({ policy, store, count })],
-      isReady: () => store.isReady(),
+      bindings: [createRatelimit({ policy, store: metered, count })],
+      // Whoever decides without the shared counters is of use without them.
+      isReady: () => store.isReady() || !policy.current.isRefuseOnly,
+      status: createStatus({ store, status, replicas: config.replicas, policy }),
+      openAlone: () => openEnvoy(metered, platform),
     };
   },
 
@@ -96,22 +116,28 @@ export async function serveGatewayAlone(platform: Platform): Promise<number> {
 export async function serveRole(role: InternalRole, platform: Platform): Promise<number> {
   const { clock, config, drain, interceptors } = platform;
   if (role !== "ratelimit") await pullOnStart(platform);
-  const { bindings, isReady, models = noModels } = await build[role](platform);
+  const { isReady, models = noModels, status, ...built } = await build[role](platform);
+  const alone = await built.openAlone?.();
+  const bindings = [...built.bindings, ...(alone?.bindings ?? [])];
   const isReadyNow = async (): Promise<boolean> => isReady() && !drain.started.aborted;
+  const openEntry = createOpenEntry(clock, {
+    unaryMsMax: config.requestMsMax,
+    streamMsMax: config.streamMsMax,
+  });
+  const runCall = createRunHttpCall({ role, openEntry, interceptors: interceptors.remote });
   return await openInternalServer({
     ...platform,
     ...config,
     role,
     port: portOf[role](platform.env),
-    openEntry: createOpenEntry(clock, {
-      unaryMsMax: config.requestMsMax,
-      streamMsMax: config.streamMsMax,
-    }),
+    openEntry,
     bindings: [
       ...bindings.map((binding) => ({ binding, interceptors: interceptors.remote })),
       ...standardBindings(bindings, { isReady: isReadyNow, models }, platform),
     ],
     isReady: isReadyNow,
+    status,
+    addRoutes: (app) => alone?.addRoutes(app, runCall),
     draining: drain.started,
   });
 }

@@ -24,6 +24,7 @@ const teiServices = ["Embed", "Info", "Predict", "Rerank", "Tokenize"].map(
 const otherServices: Readonly<Record<string, readonly string[]>> = {
   gateway: [...modelServices, "arrowmesh.tokenizer.v1.TokenizerService", ...teiServices],
   inference: modelServices,
+  ratelimit: ["envoy.service.ratelimit.v3.RateLimitService"],
 };
 const reflection = [
   "grpc.reflection.v1.ServerReflection",
