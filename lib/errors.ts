@@ -1,5 +1,4 @@
 import { Code } from "@connectrpc/connect";
-import type { Limit } from "../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 
 /** What went wrong, in the domain's words. */
 export type Fault =
@@ -27,10 +26,23 @@ export interface FaultDetails {
   readonly retryAfterMs?: number;
   /** Which fields are wrong, as paths in the request. */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
-  /** Every limit that applied, whether it refused or not. */
-  readonly limits?: readonly Limit[];
   /** Which limits refused. */
-  readonly quotas?: readonly { readonly subject: string; readonly description: string }[];
+  readonly quotas?: readonly QuotaViolation[];
+}
+
+/** A limit that refused, as google.rpc.QuotaFailure says it. */
+export interface QuotaViolation {
+  /** Whom it refused. */
+  readonly subject: string;
+  readonly description: string;
+  /** What it counts. */
+  readonly quotaMetric: string;
+  /** Name of its rule. */
+  readonly quotaId: string;
+  /** What else is known of the call. */
+  readonly quotaDimensions: Readonly<Record<string, string>>;
+  /** The most that can be spent at once. */
+  readonly quotaValue: bigint;
 }
 
 /** The only error domain code throws. It knows nothing of transports. */

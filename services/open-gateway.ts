@@ -11,6 +11,7 @@ import {
   isPublicCall,
   requireAuthenticationOnPublic,
 } from "./gateway/authentication.js";
+import { createReadCaller } from "./gateway/caller.js";
 import { addCohereRoutes } from "./gateway/cohere/routes.js";
 import { type GatewayConfig, gatewaySchema } from "./gateway/config.js";
 import { openEdge } from "./gateway/edge.js";
@@ -47,7 +48,7 @@ export async function openGateway(
   const edgeInterceptors =
     config.apiKey === undefined
       ? interceptors.remote
-      : [...interceptors.remote, authenticate(config.apiKey)];
+      : [...interceptors.remote, authenticate(config.apiKey, config.apiKeyTier)];
   const peers: Peers = {
     ratelimit: await reach("ratelimit", config.ratelimitAddress),
     tokenizer: await reach("tokenizer", config.tokenizerAddress),
@@ -70,10 +71,11 @@ export async function openGateway(
     ...platform,
     host: common.host,
     config,
-    openEntry: createOpenEntry(clock, {
-      unaryMsMax: common.requestMsMax,
-      streamMsMax: common.streamMsMax,
-    }),
+    openEntry: createOpenEntry(
+      clock,
+      { unaryMsMax: common.requestMsMax, streamMsMax: common.streamMsMax },
+      createReadCaller(config),
+    ),
     interceptors: edgeInterceptors,
     bindings: [
       ...served.map((binding) => ({ binding, interceptors: edgeInterceptors })),
@@ -97,7 +99,7 @@ export async function openGateway(
 function createParts(config: GatewayConfig, peers: Peers, platform: Platform) {
   const { ratelimit, tokenizer, inference } = peers;
   const { clock, config: common, registry } = platform;
-  const limiter = new Limiter(ratelimit.channel, config.reservationMs, {
+  const limiter = new Limiter(ratelimit.channel, config, {
     ...platform,
     isRatelimitRemote: ratelimit.isRemote,
   });

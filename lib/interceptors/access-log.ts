@@ -25,6 +25,7 @@ export function logAccess(log: Log, clock: Clock): Interceptor {
             route: info.name,
             protocol: info.protocol,
             status: statusOf(error),
+            limits_degraded: context.limitRecord?.isDegraded || undefined,
             duration_ms: Math.round((clock.nowMs() - beganAtMs) * 100) / 100,
           },
           "call",

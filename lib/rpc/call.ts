@@ -10,6 +10,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Context } from "@opentelemetry/api";
+import type { Limit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 
 /** What travels with a request through every service, whatever carried it here. */
 export interface CallContext {
@@ -21,10 +22,35 @@ export interface CallContext {
   readonly trace: Context;
   /** Names the request in logs, errors and answers. */
   readonly requestId: string;
-  /** Address of whoever opened the connection. */
+  /** Address of the caller: whoever opened the connection, or whom a trusted proxy names. */
   readonly clientIp: string;
+  /** Who calls, at the edge. */
+  readonly caller?: CallerFacts | undefined;
+  /** What limits said of the call so far, at the edge. */
+  readonly limitRecord?: LimitRecord | undefined;
   /** Where a handler at the edge says more than its message: headers of the answer, initial metadata in gRPC. */
   readonly answerHeaders?: Headers;
+}
+
+/** Who calls, besides the address. What is empty is not known. */
+export interface CallerFacts {
+  /** Names the key that was shown; it is not the key. */
+  readonly apiKey: string;
+  readonly tier: string;
+  /** Whom the call is made for, by the caller's own word. */
+  readonly user: string;
+  /** Name of the call, as in the access log. */
+  readonly route: string;
+}
+
+/** One for a whole call, whatever becomes of its context: who decides writes it, and who answers tells it. */
+export interface LimitRecord {
+  /** Every limit on requests that applied, as of the latest decision. */
+  requests: readonly Limit[];
+  /** The same of tokens. */
+  tokens: readonly Limit[];
+  /** Whether a decision was made without the shared counters. */
+  isDegraded: boolean;
 }
 
 /** How a service answers one method; `(request, context) => response`, with streams as async iterables. */

@@ -134,7 +134,9 @@ function noteRefusal(
   answered: UniversalServerResponse,
   header: Headers,
 ): UniversalServerResponse {
+  const name = fullName(handler.method);
   const entry = openEntry({
+    name,
     carrier: header,
     getter: headersGetter,
     clientIp: request.socket.remoteAddress,
@@ -146,7 +148,7 @@ function noteRefusal(
   answerHeader.set("x-request-id", entry.context.requestId);
   const protocol = protocolOf(header.get("content-type") ?? "");
   const authorization = header.get("authorization") ?? undefined;
-  const info: CallInfo = { role, name: fullName(handler.method), protocol, authorization };
+  const info: CallInfo = { role, name, protocol, authorization };
   return readRefusal({ ...answered, header: answerHeader }, (refusal) => {
     entry.close();
     try {

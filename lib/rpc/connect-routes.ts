@@ -9,6 +9,7 @@ import {
 import type { TextMapGetter } from "@opentelemetry/api";
 import { answerOf, type MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
+import { tellLimits } from "../rate-limit-headers.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
 import type { Entry, OpenEntry } from "./entry.js";
@@ -68,6 +69,10 @@ function serveMethod(
       } catch (thrown) {
         throw toConnectError(toMeshError(thrown), entry.context.requestId);
       } finally {
+        // Before the headers go out, of a refusal too. Those of a stream are gone by then.
+        tellLimits(entry.context.limitRecord, (name, value) =>
+          connect.responseHeader.set(name, value),
+        );
         entry.close();
       }
     };
@@ -114,6 +119,7 @@ function enter(method: DescMethod, connect: HandlerContext, openEntry: OpenEntry
   const arrival = connect.values.get(arrivalKey);
   arrival.hasBegun = true;
   const entry = openEntry({
+    name: fullName(method),
     carrier: connect.requestHeader,
     getter: headersGetter,
     clientIp: arrival.clientIp,

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import { propagation, ROOT_CONTEXT, type TextMapGetter } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { MeshError } from "../errors.js";
-import type { CallContext } from "./call.js";
+import type { CallContext, CallerFacts } from "./call.js";
 
 /** A call that came into this process over a wire. */
 export interface Entry {
@@ -16,6 +16,8 @@ export interface Entry {
 
 /** What the wire says about a call. */
 export interface Arrival<C> {
+  /** Name of the call, as in the access log. */
+  readonly name: string;
   /** HTTP headers or gRPC metadata, and how to read them. */
   readonly carrier: C;
   readonly getter: TextMapGetter<C>;
@@ -28,23 +30,31 @@ export interface Arrival<C> {
 /** Opens the context of calls that enter here: deadline, cancellation, trace parent and request id. */
 export type OpenEntry = <C>(arrival: Arrival<C>) => Entry;
 
-/** The bounds hold for callers that ask for more time, or for none. */
+/** Who calls, read off what has arrived. */
+export type ReadCaller = <C>(arrival: Arrival<C>) => {
+  readonly clientIp: string | undefined;
+  readonly caller: CallerFacts;
+};
+
+/** The bounds hold for callers that ask for more time, or for none. Only the edge asks who calls. */
 export function createOpenEntry(
   clock: Clock,
   bounds: { readonly unaryMsMax: number; readonly streamMsMax: number },
+  readCaller?: ReadCaller,
 ): OpenEntry {
-  return ({ carrier, getter, clientIp, timeoutMs, isStream }) => {
+  return (arrival) => {
+    const { carrier, getter, timeoutMs, isStream } = arrival;
     const controller = new AbortController();
     // Every message of a stream that is in work listens; their number has a bound of its own.
     if (isStream) setMaxListeners(0, controller.signal);
     const timeoutMsMax = isStream ? bounds.streamMsMax : bounds.unaryMsMax;
     const waitMs = Math.max(0, Math.min(timeoutMs ?? timeoutMsMax, timeoutMsMax));
     const deadlineAtMs = clock.nowMs() + waitMs;
-    const abort = (error: MeshError): void => {
-      if (!controller.signal.aborted) controller.abort(error);
-    };
-    const close = clock.at(deadlineAtMs, () => {
-      abort(new MeshError("deadline", `no answer within ${Math.round(waitMs)} ms`));
+    const edge = readCaller?.(arrival);
+    let isClosed = false;
+    const cancelTimer = clock.at(deadlineAtMs, () => {
+      if (controller.signal.aborted) return;
+      controller.abort(new MeshError("deadline", `no answer within ${Math.round(waitMs)} ms`));
     });
     return {
       context: {
@@ -52,10 +62,19 @@ export function createOpenEntry(
         deadlineAtMs,
         trace: propagation.extract(ROOT_CONTEXT, carrier, getter),
         requestId: readRequestId(getter.get(carrier, "x-request-id")),
-        clientIp: clientIp ?? "unknown",
+        clientIp: (edge ?? arrival).clientIp ?? "unknown",
+        caller: edge?.caller,
+        limitRecord: edge && { requests: [], tokens: [], isDegraded: false },
       },
-      cancel: () => abort(new MeshError("cancelled", "the caller left")),
-      close,
+      cancel() {
+        // Every call ends with its caller leaving; an error is made for those who still wait.
+        if (isClosed || controller.signal.aborted) return;
+        controller.abort(new MeshError("cancelled", "the caller left"));
+      },
+      close() {
+        isClosed = true;
+        cancelTimer();
+      },
     };
   };
 }

@@ -55,6 +55,8 @@ export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.max_connection_age_ms": options.connectionAgeMsMax,
     "grpc.max_connection_age_grace_ms": 30_000,
+    // Nobody reads it, and it costs each call.
+    "grpc.enable_channelz": 0,
   });
   for (const { binding, interceptors } of options.bindings) {
     const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
@@ -168,6 +170,7 @@ function enter(
   const deadline = call.getDeadline();
   const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;
   const entry = openEntry({
+    name: fullName(method),
     carrier: call.metadata,
     getter: metadataGetter,
     clientIp: call.getPeer(),

@@ -1,10 +1,10 @@
-import { equal, throws } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { Secret } from "../../lib/config.js";
 import type { CallInfo } from "../../lib/interceptors/interceptor.js";
 import { callContext } from "../../test/support/call-context.js";
-import { authenticate, requireAuthenticationOnPublic } from "./authentication.js";
+import { authenticate, nameOfKey, requireAuthenticationOnPublic } from "./authentication.js";
 
 const key = new Secret("sesame");
 
@@ -16,6 +16,22 @@ function call(name: string, authorization: string | undefined): void {
 test("whoever shows the key may call", () => {
   call("POST /embed", "Bearer sesame");
   call("arrowmesh.gateway.v1.GatewayService/Embed", "Bearer sesame");
+});
+
+test("who shows the key is known by its name and tier from then on, whatever was known before", () => {
+  const caller = { apiKey: "", tier: "free", user: "alice", route: "POST /embed" };
+  const intercept = authenticate(key, "premium");
+  const info = { role: "gateway", name: "POST /embed", protocol: "http" } as const;
+  const shown = intercept({ ...info, authorization: "Bearer sesame" }, callContext({ caller }));
+  match(nameOfKey(key), /^[0-9a-f]{16}$/);
+  deepEqual(shown?.context?.caller, { ...caller, apiKey: nameOfKey(key), tier: "premium" });
+  const withoutTier = authenticate(key)(
+    { ...info, authorization: "Bearer sesame" },
+    callContext({ caller }),
+  );
+  equal(withoutTier?.context?.caller?.tier, "");
+  // What is public is answered to a caller that nobody knows.
+  equal(intercept({ ...info, name: "GET /docs" }, callContext({ caller })), undefined);
 });
 
 test("anything but the exact header is refused, without a word of the key", () => {

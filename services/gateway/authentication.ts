@@ -19,15 +19,30 @@ const publicCalls: ReadonlySet<string> = new Set([
 ]);
 const publicPages = /^GET \/(docs|proto)(\/|$)/;
 
-/** Who may call: whoever shows the key, exactly as `Bearer KEY`; the rule of every protocol. */
-export function authenticate(key: Secret): Interceptor {
+/**
+ * Who may call: whoever shows the key, exactly as `Bearer KEY`; the rule of every protocol. From then on the call is one
+ * of that key and its tier.
+ */
+export function authenticate(key: Secret, tier = ""): Interceptor {
   const wanted = digest(`Bearer ${key.reveal()}`);
-  return (info) => {
-    if (isPublicCall(info.name) || timingSafeEqual(digest(info.authorization ?? ""), wanted))
-      return undefined;
-    throw new MeshError("unauthenticated", "No valid auth token");
+  const apiKey = nameOfKey(key);
+  return (info, context) => {
+    if (isPublicCall(info.name)) return undefined;
+    if (!timingSafeEqual(digest(info.authorization ?? ""), wanted)) {
+      throw new MeshError("unauthenticated", "No valid auth token");
+    }
+    const { caller } = context;
+    return caller && { context: { ...context, caller: { ...caller, apiKey, tier } } };
   };
 }
+
+/** What the key is called where its text must not appear. */
+export function nameOfKey(key: Secret): string {
+  return digest(key.reveal()).toString("hex", 0, keyNameBytes);
+}
+
+/** Enough to tell keys apart. */
+const keyNameBytes = 8;
 
 /** An address that others reach needs a key or client certificates, unless that is switched off in so many words. */
 export function requireAuthenticationOnPublic(

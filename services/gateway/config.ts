@@ -1,4 +1,8 @@
 import { type ConfigOf, flag, integer, list, secret, text } from "../../lib/config.js";
+import { networks } from "./trusted-proxies.js";
+
+/** Names a tier of callers, which the limits' policy gives a meaning. */
+const tier = text().regex(/^[\w.-]{1,64}$/, "expected 1..64 letters, digits, _, . and -");
 
 export const gatewaySchema = {
   port: {
@@ -35,6 +39,24 @@ export const gatewaySchema = {
     env: "API_KEY",
     doc: "key that callers show as `Authorization: Bearer KEY`; unset: nobody has to",
     parse: secret(),
+    fallback: undefined,
+  },
+  apiKeyTier: {
+    env: "API_KEY_TIER",
+    doc: "tier, in the limits' policy, of callers who show the key; unset: none",
+    parse: tier,
+    fallback: undefined,
+  },
+  anonymousTier: {
+    env: "ANONYMOUS_TIER",
+    doc: "tier of callers who show no key, where nobody has to; unset: none",
+    parse: tier,
+    fallback: undefined,
+  },
+  trustedProxies: {
+    env: "TRUSTED_PROXIES",
+    doc: "addresses and networks of proxies whose X-Forwarded-For names the caller, comma-separated; unset: nobody is believed",
+    parse: networks(),
     fallback: undefined,
   },
   tokenizerAddress: {
@@ -102,6 +124,12 @@ export const gatewaySchema = {
     doc: "milliseconds after which tokens reserved by a gateway that died come back",
     parse: integer({ min: 1_000, max: 600_000 }),
     fallback: 60_000,
+  },
+  areCachedTokensCharged: {
+    env: "CACHED_TOKENS_ARE_CHARGED",
+    doc: "whether limits on tokens count inputs whose vectors were remembered, or computed for another request",
+    parse: flag(),
+    fallback: false,
   },
   compressBytesMin: {
     env: "COMPRESS_BYTES_MIN",

@@ -64,6 +64,7 @@ describe("a page that may call", () => {
       "X-User-Agent",
       "Authorization",
       "traceparent",
+      "X-Arrowmesh-User",
       "X-Stainless-Lang",
     ]);
   });
@@ -80,6 +81,7 @@ describe("a page that may call", () => {
         "Retry-After",
         "RateLimit",
         "RateLimit-Policy",
+        "X-RateLimit-Degraded",
         "X-RateLimit-Remaining-Tokens",
         "X-Compute-Time",
         "X-Compute-Type",

@@ -21,8 +21,12 @@ export type Question = Extract<
 
 export interface Verdict {
   readonly allowed: boolean;
-  /** Every limit that applies to the caller. */
+  /** Every limit that applies to the caller, the tightest first. */
   readonly limits: readonly Limit[];
+  /** Whether it was made without the shared counters. */
+  readonly degraded: boolean;
+  /** Whether slots are held, which are to be given back. */
+  readonly leased?: boolean;
 }
 
 export type Decide = (question: Question, context: CallContext) => Promise<Verdict>;

@@ -1,29 +1,30 @@
 import { randomUUID } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
-import {
-  type Limit,
-  RatelimitService,
-  type ReserveRequestSchema,
-  Unit,
-} from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import { RatelimitService, Unit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Clock } from "../../lib/clock.js";
-import { MeshError } from "../../lib/errors.js";
+import { toMeshError } from "../../lib/errors.js";
 import type { Log } from "../../lib/log.js";
-import type { CallContext, Channel, Client } from "../../lib/rpc/call.js";
-import { createDecide, type Decide } from "./deciding.js";
+import type { CallContext, Channel } from "../../lib/rpc/call.js";
+import { createDecide, type Decide, type Question, type Verdict } from "./deciding.js";
+import { toRefusal } from "./limit-refusal.js";
+import { Settling } from "./settling.js";
 
-/** Settling happens after the answer; it gets this long, and then the reservation's own time decides. */
-const settleMsMax = 5_000;
-/** Ids of one Commit or Release call. */
-const settleIdsMax = 256;
+/** A slot is held for so long beyond the deadline of its call: it must not come back while the call is in work. */
+const leaseSlackMs = 5_000;
+/** The longest lease that the ratelimit service gives. */
+const leaseMsMax = 3_600_000;
 
 /** Tokens that are spent for now. Exactly one of the two is called, once. */
 export interface Reservation {
-  /** Every limit that applied, as it is with these tokens spent. */
-  readonly limits: readonly Limit[];
-  commit(): void;
+  /** Makes the tokens final; where fewer were computed for this request, the policy may give the others back. */
+  commit(computedTokens?: number): void;
   release(): void;
+}
+
+export interface LimiterOptions {
+  /** After so long, tokens come back that nobody has settled. */
+  readonly reservationMs: number;
+  /** Whether tokens count that were not computed for the request. */
+  readonly areCachedTokensCharged: boolean;
 }
 
 export interface LimiterDeps {
@@ -35,108 +36,104 @@ export interface LimiterDeps {
 
 /** The gateway's view of the ratelimit service: refusals are faults, settling does not hold up answers. */
 export class Limiter {
-  readonly #ratelimit: Client<typeof RatelimitService>;
-  readonly #reservationMs: number;
+  readonly #options: LimiterOptions;
+  readonly #clock: Clock;
   readonly #decide: Decide;
-  readonly #deps: LimiterDeps;
-  readonly #commits: string[] = [];
-  readonly #releases: string[] = [];
-  #settling: Promise<void> | undefined;
+  readonly #settling: Settling;
 
-  constructor(ratelimit: Channel, reservationMs: number, deps: LimiterDeps) {
-    this.#ratelimit = ratelimit.client(RatelimitService);
-    this.#decide = createDecide(this.#ratelimit, { isGathering: deps.isRatelimitRemote ?? false });
-    this.#reservationMs = reservationMs;
-    this.#deps = deps;
+  constructor(ratelimit: Channel, options: LimiterOptions, deps: LimiterDeps) {
+    const client = ratelimit.client(RatelimitService);
+    this.#options = options;
+    this.#clock = deps.clock;
+    this.#decide = createDecide(client, { isGathering: deps.isRatelimitRemote ?? false });
+    this.#settling = new Settling(client, deps);
   }
 
-  /** Spends one request of the caller, or throws `limited`. Returns every limit that applied. */
-  async takeRequest(context: CallContext): Promise<readonly Limit[]> {
-    const caller = { ip: context.clientIp };
-    const { allowed, limits } = await this.#decide(
-      { case: "take", value: { caller, unit: Unit.REQUESTS, amount: 1n } },
-      context,
-    );
-    if (!allowed) throw limited("requests", limits, context);
-    return limits;
+  /**
+   * Spends one request of the caller, or throws `limited`; then does the work. Where limits count requests in work it is
+   * one of them until the work is over, however it ends. `model` is the one that will run, as far as that is known.
+   */
+  async withRequest<T>(context: CallContext, model: string, work: () => Promise<T>): Promise<T> {
+    const leaseId = randomUUID();
+    const leaseMs = this.#leaseMs(context);
+    const caller = toCaller(context, model);
+    const take = { caller, unit: Unit.REQUESTS, amount: 1n, leaseId, leaseMs };
+    const verdict = await this.#ask({ case: "take", value: take }, context, leaseId);
+    if (context.limitRecord !== undefined) context.limitRecord.requests = verdict.limits;
+    requireAllowed(verdict, context, model);
+    if (verdict.leased !== true) return await work();
+    try {
+      return await work();
+    } finally {
+      this.#settling.settle(leaseId, { kind: "released" });
+    }
   }
 
   /** Spends exactly these tokens until they are committed or released, or throws `limited`. */
-  async reserveTokens(tokens: number, context: CallContext): Promise<Reservation> {
-    const request = {
-      caller: { ip: context.clientIp },
-      unit: Unit.TOKENS,
-      amount: BigInt(tokens),
-      reservationId: randomUUID(),
-      ttlMs: this.#reservationMs,
-    } satisfies MessageInitShape<typeof ReserveRequestSchema>;
-    const question = { case: "reserve", value: request } as const;
-    const { allowed, limits } = await this.#decide(question, context);
-    if (!allowed) throw limited("tokens", limits, context);
+  async reserveTokens(tokens: number, context: CallContext, model: string): Promise<Reservation> {
+    // Not even the smallest limit has anything to say about none.
+    if (tokens === 0) return nothingReserved;
+    const id = randomUUID();
+    const reserve = {
+      caller: toCaller(context, model),
+      ...{ unit: Unit.TOKENS, amount: BigInt(tokens) },
+      ...{ reservationId: id, ttlMs: this.#options.reservationMs },
+    };
+    const verdict = await this.#ask({ case: "reserve", value: reserve }, context, id);
+    if (context.limitRecord !== undefined) context.limitRecord.tokens = verdict.limits;
+    requireAllowed(verdict, context, model);
     return {
-      limits,
-      commit: () => this.#settle(this.#commits, request.reservationId),
-      release: () => this.#settle(this.#releases, request.reservationId),
+      commit: (computedTokens = tokens) => this.#commit(id, tokens, computedTokens),
+      release: () => this.#settling.settle(id, { kind: "released" }),
     };
   }
 
   /** Resolves when nothing waits to be settled; for the end of the process. */
-  async settled(): Promise<void> {
-    while (this.#settling !== undefined) await this.#settling;
+  settled(): Promise<void> {
+    return this.#settling.settled();
   }
 
-  #settle(ids: string[], id: string): void {
-    ids.push(id);
-    this.#settling ??= this.#settleAll().finally(() => {
-      this.#settling = undefined;
-    });
-  }
-
-  /** What settles while one call runs goes out together with the next. */
-  async #settleAll(): Promise<void> {
-    await new Promise(setImmediate);
-    while (this.#commits.length + this.#releases.length > 0) {
-      const commits = this.#commits.splice(0, settleIdsMax);
-      const releases = this.#releases.splice(0, settleIdsMax);
-      try {
-        if (commits.length > 0) {
-          await this.#ratelimit.commit({ reservationIds: commits }, this.#background());
-        }
-        if (releases.length > 0) {
-          await this.#ratelimit.release({ reservationIds: releases }, this.#background());
-        }
-      } catch (error) {
-        // They come back by themselves when their time is over: the caller gets committed tokens for free.
-        const count = commits.length + releases.length;
-        this.#deps.log.warn({ cause: String(error), count }, "reservations were not settled");
-      }
+  #commit(id: string, tokens: number, computedTokens: number): void {
+    if (this.#options.areCachedTokensCharged || computedTokens >= tokens) {
+      this.#settling.settle(id, { kind: "committed" });
+    } else if (computedTokens <= 0) {
+      this.#settling.settle(id, { kind: "released" });
+    } else {
+      this.#settling.settle(id, { kind: "used", units: computedTokens });
     }
   }
 
-  /** The caller of these calls is the gateway itself; the request they belong to may be over. */
-  #background(): CallContext {
-    return {
-      signal: new AbortController().signal,
-      deadlineAtMs: this.#deps.clock.nowMs() + settleMsMax,
-      trace: ROOT_CONTEXT,
-      requestId: "settle",
-      clientIp: "",
-    };
+  async #ask(question: Question, context: CallContext, id: string): Promise<Verdict> {
+    try {
+      const verdict = await this.#decide(question, context);
+      if (verdict.degraded && context.limitRecord !== undefined) {
+        context.limitRecord.isDegraded = true;
+      }
+      return verdict;
+    } catch (error) {
+      // Nobody waited for the answer, which may have been yes.
+      const { fault } = toMeshError(error);
+      if (fault === "cancelled" || fault === "deadline") {
+        this.#settling.settle(id, { kind: "released" });
+      }
+      throw error;
+    }
+  }
+
+  #leaseMs({ deadlineAtMs }: CallContext): number {
+    const leftMs = Math.max(0, Math.ceil(deadlineAtMs - this.#clock.nowMs()));
+    return Math.min(leftMs + leaseSlackMs, leaseMsMax);
   }
 }
 
-function limited(what: string, limits: readonly Limit[], context: CallContext): MeshError {
-  const refusing = limits.filter((limit) => limit.retryAfterMs !== 0n);
-  const names = refusing.map((limit) => limit.name).join(", ");
-  const waits = refusing.map((limit) => limit.retryAfterMs).filter((wait) => wait !== undefined);
-  const quotas = refusing.map((limit) => ({
-    subject: `ip:${context.clientIp}`,
-    description: `${limit.name}: ${limit.quota} ${what}, ${limit.remaining} left`,
-  }));
-  // A refusal without a wait is for good: the amount is over the whole quota.
-  if (waits.length < refusing.length) {
-    return new MeshError("limited", `more ${what} than ${names} ever allows`, { quotas, limits });
-  }
-  const retryAfterMs = Math.max(...waits.map(Number));
-  return new MeshError("limited", `too many ${what} (${names})`, { quotas, limits, retryAfterMs });
+const nothingReserved: Reservation = { commit() {}, release() {} };
+
+function toCaller({ clientIp: ip, caller }: CallContext, model: string) {
+  if (caller === undefined) return { ip, model };
+  const { apiKey, user, tier, route } = caller;
+  return { ip, apiKey, user, tier, model, route };
+}
+
+function requireAllowed({ allowed, limits }: Verdict, context: CallContext, model: string): void {
+  if (!allowed) throw toRefusal(limits, context, model);
 }

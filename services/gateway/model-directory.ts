@@ -26,6 +26,8 @@ export interface ModelDirectory {
    * that fits, the default model before others. Rejects with `not_found`, or `wrong_task` when it does not fit.
    */
   resolve(name: string, version: string, fitness?: Fitness): Promise<Model>;
+  /** The full name of the model that `resolve` would find by what is known now; empty: not known. */
+  nameOf(name: string, fitness?: Fitness): string;
   /** Every version that serves; the default model first. */
   list(): Promise<readonly Model[]>;
   /**
@@ -90,6 +92,11 @@ export function createModelDirectory(
       }
       const unknown = version === "" ? "unknown model" : `unknown version ${version} of model`;
       throw new MeshError("not_found", `${unknown}: ${name || "the default one"}`);
+    },
+    nameOf(name, fitness = anyModel) {
+      const all = models ?? [];
+      const meant = name === "" ? bestName(all, fitness) : name;
+      return all.find((model) => isNamed(model, meant))?.name ?? "";
     },
     list: known,
     refresh,

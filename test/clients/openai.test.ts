@@ -1,6 +1,6 @@
 // The `openai` SDK, unmodified.
 
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
 import { cosine, goldenMissing, readGoldenEmbeddings } from "../support/golden.js";
@@ -135,7 +135,15 @@ test("the openai SDK waits as it is told when a limit refuses", { timeout: 120_0
     const refused = Array.from({ length: 3 }, () =>
       impatient.embeddings.create({ model, input: "d" }),
     );
-    await rejects(Promise.all(refused), OpenAI.RateLimitError);
+    await rejects(Promise.all(refused), (error) => {
+      ok(error instanceof OpenAI.RateLimitError);
+      equal(error.code, "rate_limit_exceeded");
+      equal(error.headers.get("retry-after"), "1");
+      match(error.headers.get("ratelimit") ?? "", /"requests-per-ip";r=0;t=1/);
+      equal(error.headers.get("x-ratelimit-remaining-requests"), "0");
+      match(error.headers.get("x-ratelimit-reset-requests") ?? "", /^[\d.]+m?s$/);
+      return true;
+    });
   } finally {
     await mesh.stop();
   }

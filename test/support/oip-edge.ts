@@ -65,6 +65,7 @@ export async function openOipEdge({ refuse = false } = {}) {
         dimensions: isText ? 3 : 0,
       });
     },
+    nameOf: (name) => name,
     list: async () => [],
     refresh: async () => {},
   };
@@ -76,10 +77,14 @@ export async function openOipEdge({ refuse = false } = {}) {
       ),
       directory,
       embed,
-      limiter: new Limiter(channelTo(ratelimit), 1_000, {
-        clock: systemClock,
-        log: createLog("silent"),
-      }),
+      limiter: new Limiter(
+        channelTo(ratelimit),
+        { reservationMs: 1_000, areCachedTokensCharged: false },
+        {
+          clock: systemClock,
+          log: createLog("silent"),
+        },
+      ),
       clock: systemClock,
       version: "1.2.3",
     },

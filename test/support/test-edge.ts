@@ -9,8 +9,9 @@ import { readConfig } from "../../lib/config.js";
 import { Deferred } from "../../lib/defer.js";
 import { MeshError } from "../../lib/errors.js";
 import type { CallInfo, Interceptor } from "../../lib/interceptors/interceptor.js";
-import type { AnyHandler, Binding } from "../../lib/rpc/call.js";
+import type { AnyHandler, Binding, CallContext } from "../../lib/rpc/call.js";
 import { createOpenEntry } from "../../lib/rpc/entry.js";
+import { createReadCaller } from "../../services/gateway/caller.js";
 import { gatewaySchema } from "../../services/gateway/config.js";
 import { openEdge } from "../../services/gateway/edge.js";
 
@@ -33,6 +34,7 @@ export const dimensions = 64;
 export async function openTestEdge(
   env: NodeJS.ProcessEnv = {},
   addRoutes: (app: FastifyInstance) => void = () => {},
+  beforeEmbed: (context: CallContext) => void = () => {},
 ): Promise<TestEdge> {
   const deferred = new Deferred();
   const seen: SeenCall[] = [];
@@ -41,13 +43,28 @@ export async function openTestEdge(
   });
   const gateway: Binding = {
     service: GatewayService,
-    handlers: { ...Object.fromEntries(GatewayService.methods.map(refuse)), embed, embedStream },
+    handlers: {
+      ...Object.fromEntries(GatewayService.methods.map(refuse)),
+      embed(request, context) {
+        beforeEmbed(context);
+        return embed(request);
+      },
+      embedStream(requests, context) {
+        beforeEmbed(context);
+        return embedStream(requests);
+      },
+    },
   };
+  const config = readConfig(gatewaySchema, { PORT: "0", ...env });
   const port = await openEdge({
     host: "127.0.0.1",
-    config: readConfig(gatewaySchema, { PORT: "0", ...env }),
+    config,
     clock: systemClock,
-    openEntry: createOpenEntry(systemClock, { unaryMsMax: 5_000, streamMsMax: 5_000 }),
+    openEntry: createOpenEntry(
+      systemClock,
+      { unaryMsMax: 5_000, streamMsMax: 5_000 },
+      createReadCaller(config),
+    ),
     bindings: [{ binding: gateway, interceptors: [see] }],
     interceptors: [see],
     addRoutes,

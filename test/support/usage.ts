@@ -12,6 +12,5 @@ export function usageOf(
     tokens: tokenCounts.reduce((total, count) => total + count, 0),
     characters: 0,
     timing: { totalMs: 0, tokenizationMs: 0, queueMs: 0, computeMs: 0 },
-    limits: [],
   };
 }

@@ -16,6 +16,7 @@ import {
   type CallInfo,
   type Interceptor,
 } from "../../../lib/interceptors/interceptor.js";
+import { tellLimits } from "../../../lib/rate-limit-headers.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
 import type { OpenEntry } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
@@ -59,6 +60,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   useZodSchemas(app);
   validateAnswers(app);
   compressAnswers(app, options.compressBytesMin);
+  addLimitHeaders(app);
   runAsCalls(app, options);
   return app;
 }
@@ -120,6 +122,7 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
       authorization: request.headers.authorization,
     };
     const entry = openEntry({
+      name: info.name,
       carrier: request.raw.headers,
       getter: headersGetter,
       clientIp: request.socket.remoteAddress,
@@ -141,6 +144,14 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
     } catch (refused) {
       done(refused as Error);
     }
+  });
+}
+
+/** What limits said of a call stands in its answer, whatever it is. */
+function addLimitHeaders(app: FastifyInstance): void {
+  app.addHook("onSend", (request, reply, _payload, done) => {
+    tellLimits(request.call?.context.limitRecord, (name, value) => void reply.header(name, value));
+    done();
   });
 }
 

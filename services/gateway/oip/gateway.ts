@@ -43,13 +43,13 @@ export function createOipGateway(config: OipConfig, deps: OipDeps): Binding {
   const inference = deps.inference.client(GRPCInferenceService);
   const infer = (request: ModelInferRequest, context: CallContext): Promise<InferAnswer> =>
     inferInTime(request, context, { ...config, ...deps, inference });
-  const changeModels = async <T>(context: CallContext, change: () => Promise<T>): Promise<T> => {
-    await deps.limiter.takeRequest(context);
-    const answer = await change();
-    // The change is made even when nobody can be asked what it made; the directory asks again by itself.
-    await deps.directory.refresh().catch(() => undefined);
-    return answer;
-  };
+  const changeModels = <T>(context: CallContext, change: () => Promise<T>): Promise<T> =>
+    deps.limiter.withRequest(context, "", async () => {
+      const answer = await change();
+      // The change is made even when nobody can be asked what it made; the directory asks again by itself.
+      await deps.directory.refresh().catch(() => undefined);
+      return answer;
+    });
   return bind(GRPCInferenceService, {
     ...absentHandlers,
     ...describingHandlers(inference, deps),

@@ -15,23 +15,24 @@ export async function inferTensors(
   context: CallContext,
   { inference, directory, limiter }: Pick<InferDeps, "inference" | "directory" | "limiter">,
 ): Promise<ModelInferResponse> {
-  await limiter.takeRequest(context);
-  const inputs = readInputs(request);
-  const forwarded = withCaller(request, context);
   const { modelName, modelVersion } = request;
-  const { tokensMax } = await directory.resolve(modelName, modelVersion);
-  const tokens = tokensMax > 0 ? tokensOf(inputs) : 0;
-  if (tokens === 0) return await inference.modelInfer(forwarded, context);
+  return await limiter.withRequest(context, directory.nameOf(modelName), async () => {
+    const inputs = readInputs(request);
+    const forwarded = withCaller(request, context);
+    const { name, tokensMax } = await directory.resolve(modelName, modelVersion);
+    const tokens = tokensMax > 0 ? tokensOf(inputs) : 0;
+    if (tokens === 0) return await inference.modelInfer(forwarded, context);
 
-  const reservation = await limiter.reserveTokens(tokens, context);
-  try {
-    const response = await inference.modelInfer(forwarded, context);
-    reservation.commit();
-    return response;
-  } catch (error) {
-    reservation.release();
-    throw error;
-  }
+    const reservation = await limiter.reserveTokens(tokens, context, name);
+    try {
+      const response = await inference.modelInfer(forwarded, context);
+      reservation.commit();
+      return response;
+    } catch (error) {
+      reservation.release();
+      throw error;
+    }
+  });
 }
 
 /** Ids of padding count: they cost the model as much as others. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { forUser } from "../caller.js";
 import { contextOf, priorityOf } from "../http/app.js";
 import { inWordsOf } from "../http/field-names.js";
 import { JsonWriter } from "../http/json-vectors.js";
@@ -33,7 +34,10 @@ export async function answerEmbeddings(
     normalize: body.normalize ?? body.use_activation ?? true,
     priority: urgencyOf(body, request),
   };
-  const embedded = await inWordsOf(fieldNames, embed(order, contextOf(request)));
+  const embedded = await inWordsOf(
+    fieldNames,
+    embed(order, forUser(contextOf(request), body.user)),
+  );
   addAnswerHeaders(reply, embedded.usage);
   return reply.type("application/json").send(toList(embedded, body));
 }

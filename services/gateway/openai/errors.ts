@@ -56,8 +56,8 @@ export function toOpenAiError({ message, fault, details }: MeshError): OpenAiErr
 
 /** What is left of the limits, and when the SDKs may try again. */
 function addRetryHeaders({ fault, details }: MeshError, reply: FastifyReply): void {
-  const { limits, retryAfterMs } = details;
-  if (limits !== undefined) addLimitHeaders(reply, limits);
+  const { retryAfterMs } = details;
+  addLimitHeaders(reply);
   if (retryAfterMs !== undefined) void reply.header("retry-after-ms", Math.ceil(retryAfterMs));
   // The SDKs retry every 429; what is more than a limit ever allows is refused again.
   else if (fault === "limited") void reply.header("x-should-retry", "false");

@@ -7,7 +7,7 @@ import { addLimitHeaders } from "./limit-headers.js";
 /** What an answer cost and what is left, as OpenAI says it and as text-embeddings-inference does. */
 export function addAnswerHeaders(reply: FastifyReply, usage: Usage): void {
   void reply.headers(computeHeaders(usage));
-  addLimitHeaders(reply, usage.limits);
+  addLimitHeaders(reply);
   void reply.header("openai-model", usage.model);
 }
 

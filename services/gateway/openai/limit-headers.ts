@@ -1,5 +1,5 @@
 import type { FastifyReply } from "fastify";
-import { type Limit, Unit } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import { Unit } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 
 const units = [
   ["requests", Unit.REQUESTS],
@@ -7,9 +7,11 @@ const units = [
 ] as const;
 
 /** `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each of the tightest limit that applies to the caller. */
-export function addLimitHeaders(reply: FastifyReply, limits: readonly Limit[]): void {
+export function addLimitHeaders(reply: FastifyReply): void {
+  const record = reply.request.call?.context.limitRecord;
+  if (record === undefined) return;
   for (const [name, unit] of units) {
-    const limit = limits.find((one) => one.unit === unit);
+    const limit = record[name].find((one) => one.unit === unit);
     if (limit === undefined) continue;
     void reply.headers({
       [`x-ratelimit-limit-${name}`]: String(limit.quota),

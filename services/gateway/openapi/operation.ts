@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { FastifySchema } from "fastify";
 import { z } from "zod";
+import { rateLimitHeaderMeanings } from "../../../lib/rate-limit-headers.js";
 import type { JsonSchema, JsonSchemas } from "./json-schemas.js";
 import type { Protocol } from "./route-schemas.js";
 
@@ -109,7 +110,7 @@ function toErrors({ error }: Protocol, schemas: JsonSchemas): JsonObject {
       status,
       {
         description: meaningOf[status] ?? STATUS_CODES[status],
-        ...(worthARetry.has(status) ? { headers: toHeaders(retryAfter) } : {}),
+        ...given({ headers: errorHeadersOf[status] && toHeaders(errorHeadersOf[status]) }),
         content,
       },
     ]),
@@ -132,8 +133,11 @@ const meaningOf: Readonly<Record<number, string>> = {
   503: "A service that is needed does not answer.",
   504: "The deadline has passed.",
 };
-const worthARetry: ReadonlySet<number> = new Set([429, 503]);
 const retryAfter = { "retry-after": "Seconds after which a retry makes sense." };
+const errorHeadersOf: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  429: { ...retryAfter, ...rateLimitHeaderMeanings },
+  503: retryAfter,
+};
 
 function toHeaders(meanings: Readonly<Record<string, string>>): JsonObject {
   return Object.fromEntries(

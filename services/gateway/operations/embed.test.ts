@@ -27,7 +27,7 @@ test("a request goes the whole way, in order, and its tokens are committed", asy
   equal(usage.model, "m");
 });
 
-test("what was computed is not computed again, but counted as tokens", async () => {
+test("what was computed is not computed again, and its tokens are given back", async () => {
   const { peers, limiter, embed } = open();
   const { asked } = peers;
   await embed(order, callContext());
@@ -35,7 +35,7 @@ test("what was computed is not computed again, but counted as tokens", async () 
   asked.length = 0;
   const { vectors } = await embed({ ...order, inputs: ["de", "abc", "f"] }, callContext());
   await limiter.settled();
-  deepEqual(asked, ["take", "encode 3 of m@1", "reserve 6", "embed 1 of m@1", "commit"]);
+  deepEqual(asked, ["take", "encode 3 of m@1", "reserve 6", "embed 1 of m@1", "commit 1"]);
   deepEqual(
     vectors.map((vector) => vector[2]),
     [2, 3, 1],
@@ -127,6 +127,7 @@ test("a version that has gone is replaced by its successor, once", async () => {
   const { peers, embed, limiter } = open();
   const { asked } = peers;
   await embed(order, callContext());
+  await limiter.settled();
   asked.length = 0;
   peers.served = [{ ...served, version: "2", revision: "r2" }];
   const { vectors } = await embed({ ...order, inputs: ["new"] }, callContext());

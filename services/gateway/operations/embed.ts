@@ -50,12 +50,12 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       fitness: makesVectors,
       validate: (model) => requireDimensions(model, order),
       compute: async (tokenized) => {
-        const { vectors, ran } = await vectorsOf(tokenized, order, context);
+        const { vectors, ran, computedTokens } = await vectorsOf(tokenized, order, context);
         const whole = tokenized.model.dimensions;
         const { dimensions = whole } = order;
         const wanted =
           dimensions < whole ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors;
-        return toComputed({ dimensions, vectors: wanted }, ran);
+        return toComputed({ dimensions, vectors: wanted }, ran, computedTokens);
       },
     });
     return { usage, dimensions: results.dimensions, vectors: results.vectors };
@@ -67,12 +67,14 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
     context: CallContext,
   ) {
     let ran: Ran | undefined;
+    let computedTokens = 0;
     const job = jobOf(model, { priority }, context);
     // Others may wait for this computation too: it outlives the caller who began it, within a time of its own.
     const compute = async (
       places: readonly number[],
       signal: AbortSignal,
     ): Promise<ComputedVectors> => {
+      computedTokens = tokensAt(places, sequences);
       const deadlineAtMs = clock.nowMs() + computeMsMax;
       const answer = await inference.embed(
         {
@@ -97,8 +99,13 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       { revision, options, sequences: ids, signal: context.signal },
       compute,
     );
-    return { vectors, ran };
+    return { vectors, ran, computedTokens };
   }
+}
+
+/** A sequence that stands in a request twice is computed once. */
+function tokensAt(places: readonly number[], sequences: Tokenized["sequences"]): number {
+  return places.reduce((sum, place) => sum + (sequences[place]?.ids.length ?? 0), 0);
 }
 
 function requireDimensions(model: Model, { dimensions }: EmbedOrder): void {

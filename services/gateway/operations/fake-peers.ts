@@ -6,7 +6,11 @@ import {
   Priority,
   Task,
 } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
-import { RatelimitService } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import {
+  type Caller,
+  RatelimitService,
+  Unit,
+} from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import {
   type EncodeRequest,
   TokenizerService,
@@ -41,7 +45,15 @@ export class FakePeers {
   readonly signals: AbortSignal[] = [];
   readonly encodes: EncodeRequest[] = [];
   served: readonly Served[] = [served];
+  /** Of the decisions. */
+  readonly callers: Caller[] = [];
+  readonly leases: { readonly id: string; readonly ms: number }[] = [];
   refuse: "requests" | "tokens" | undefined;
+  /** Whether a request takes a slot. */
+  isLeasing = false;
+  isDegraded = false;
+  /** Decisions wait for it. */
+  undecided: Promise<void> | undefined;
   /** Why a computation fails, if it does. */
   fail: (job: Job) => MeshError | undefined = () => undefined;
   /** Computations wait for it. */
@@ -49,11 +61,25 @@ export class FakePeers {
 
   readonly ratelimit: Binding = bind(RatelimitService, {
     check: () => ({}),
-    take: () => this.#decide("requests", "take"),
-    reserve: ({ amount }) => this.#decide("tokens", `reserve ${amount}`),
+    take: ({ caller, leaseId, leaseMs }) => {
+      this.leases.push({ id: leaseId, ms: leaseMs });
+      return this.#decide({ unit: Unit.REQUESTS, caller }, "take");
+    },
+    reserve: ({ caller, amount }) =>
+      this.#decide({ unit: Unit.TOKENS, caller }, `reserve ${amount}`),
     decide: () => this.#note("decide"),
-    commit: () => this.#note("commit"),
-    release: () => this.#note("release"),
+    commit: ({ reservationIds, partial }) => {
+      for (const _ of reservationIds) this.#note("commit");
+      for (const { amount } of partial) this.#note(`commit ${amount}`);
+      return {};
+    },
+    release: ({ reservationIds }) => {
+      for (const id of reservationIds) {
+        const isLease = this.leases.some((lease) => lease.id === id);
+        this.#note(isLease ? "release the slot" : "release");
+      }
+      return {};
+    },
   });
 
   /** A token for each letter. */
@@ -114,15 +140,25 @@ export class FakePeers {
     return {};
   }
 
-  #decide(unit: "requests" | "tokens", what: string) {
+  async #decide(
+    { unit, caller }: { readonly unit: Unit; readonly caller: Caller | undefined },
+    what: string,
+  ) {
     this.#note(what);
-    if (this.refuse !== unit) return { allowed: true };
-    return { allowed: false, limits: [{ name: "rule", quota: 5n, retryAfterMs: 1_500n }] };
+    if (caller !== undefined) this.callers.push(caller);
+    await this.undecided;
+    const leased = this.isLeasing && unit === Unit.REQUESTS;
+    const refused = this.refuse === "requests" ? Unit.REQUESTS : Unit.TOKENS;
+    if (this.refuse === undefined || refused !== unit) {
+      return { allowed: true, degraded: this.isDegraded, ...(leased && { leased }) };
+    }
+    const rule = { name: "rule", unit, quota: 5n, retryAfterMs: 1_500n, windowMs: 60_000n };
+    return { allowed: false, degraded: this.isDegraded, limits: [rule] };
   }
 }
 
 /** The gateway's own path over such peers. */
-export function createFakePath(): {
+export function createFakePath({ areCachedTokensCharged = false } = {}): {
   readonly peers: FakePeers;
   readonly limiter: Limiter;
   readonly admission: Admission;
@@ -134,10 +170,14 @@ export function createFakePath(): {
 } {
   const peers = new FakePeers();
   const clock = systemClock;
-  const limiter = new Limiter(channelTo(peers.ratelimit), 1_000, {
-    clock,
-    log: createLog("silent"),
-  });
+  const limiter = new Limiter(
+    channelTo(peers.ratelimit),
+    { reservationMs: 1_000, areCachedTokensCharged },
+    {
+      clock,
+      log: createLog("silent"),
+    },
+  );
   const shed: number[] = [];
   const admission = new Admission(inputsInWorkMax, (inputs) => shed.push(inputs));
   const ignore = () => {};

@@ -48,29 +48,29 @@ interface TokenizeDeps {
 
 /** texts -> take a request -> tokens with their places in the text; the model is not asked */
 export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps): Tokenize {
-  return async (order, context) => {
-    await limiter.takeRequest(context);
-    const { texts, textsMax, promptName } = order;
-    requireCount({ ...order, inputs: texts, inputsMax: textsMax });
-    const { name, version, revision, tokensMax } = await directory.resolve(
-      order.model,
-      order.version,
-      readsText,
-    );
-    requireContent(texts);
-    requireCharacters(texts, tokensMax * charactersPerToken);
-    const { encodings } = await tokenizer.encode(
-      {
-        ...{ model: name, version, revision, texts: [...texts] },
-        addSpecialTokens: order.isSpecialAdded,
-        ...(promptName !== undefined && { promptName }),
-        offsetUnit: order.unit,
-        unlimited: true,
-      },
-      context,
-    );
-    return { model: name, encodings };
-  };
+  return (order, context) =>
+    limiter.withRequest(context, directory.nameOf(order.model, readsText), async () => {
+      const { texts, textsMax, promptName } = order;
+      requireCount({ ...order, inputs: texts, inputsMax: textsMax });
+      const { name, version, revision, tokensMax } = await directory.resolve(
+        order.model,
+        order.version,
+        readsText,
+      );
+      requireContent(texts);
+      requireCharacters(texts, tokensMax * charactersPerToken);
+      const { encodings } = await tokenizer.encode(
+        {
+          ...{ model: name, version, revision, texts: [...texts] },
+          addSpecialTokens: order.isSpecialAdded,
+          ...(promptName !== undefined && { promptName }),
+          offsetUnit: order.unit,
+          unlimited: true,
+        },
+        context,
+      );
+      return { model: name, encodings };
+    });
 }
 
 /** Nothing is cut here, so this bounds the answer. */
@@ -83,26 +83,27 @@ function requireCharacters(texts: readonly string[], charactersMax: number): voi
 
 /** ids -> take a request -> texts */
 export function createDecode({ tokenizer, directory, limiter }: TokenizeDeps): Decode {
-  return async ({ sequences, sequencesMax, isSpecialSkipped, ...named }, context) => {
-    await limiter.takeRequest(context);
-    if (sequences.length === 0) throw emptyIds();
-    requireCount({ ...named, inputs: sequences.map((ids) => ({ ids })), inputsMax: sequencesMax });
-    if (sequences.some((ids) => ids.length === 0)) throw emptyIds();
-    const { name, version, revision } = await directory.resolve(
-      named.model,
-      named.version,
-      readsText,
-    );
-    const { texts } = await tokenizer.decode(
-      {
-        ...{ model: name, version, revision },
-        sequences: sequences.map((ids) => ({ ids: [...ids] })),
-        skipSpecialTokens: isSpecialSkipped,
-      },
-      context,
-    );
-    return texts;
-  };
+  return ({ sequences, sequencesMax, isSpecialSkipped, ...named }, context) =>
+    limiter.withRequest(context, directory.nameOf(named.model, readsText), async () => {
+      if (sequences.length === 0) throw emptyIds();
+      const inputs = sequences.map((ids) => ({ ids }));
+      requireCount({ ...named, inputs, inputsMax: sequencesMax });
+      if (sequences.some((ids) => ids.length === 0)) throw emptyIds();
+      const { name, version, revision } = await directory.resolve(
+        named.model,
+        named.version,
+        readsText,
+      );
+      const { texts } = await tokenizer.decode(
+        {
+          ...{ model: name, version, revision },
+          sequences: sequences.map((ids) => ({ ids: [...ids] })),
+          skipSpecialTokens: isSpecialSkipped,
+        },
+        context,
+      );
+      return texts;
+    });
 }
 
 function emptyIds() {

@@ -1,5 +1,4 @@
 import type { Model, Ran } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
-import type { Limit } from "../../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Encoding } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import type { Clock } from "../../../lib/clock.js";
 import { toMeshError } from "../../../lib/errors.js";
@@ -34,8 +33,6 @@ export interface Usage {
   /** Unicode characters of all inputs. */
   readonly characters: number;
   readonly timing: Timing;
-  /** What is left to the caller: every limit that applied, of requests and of tokens. */
-  readonly limits: readonly Limit[];
 }
 
 /** Inputs on their way to the model. */
@@ -49,6 +46,8 @@ export interface Computed<T> {
   readonly results: T;
   readonly queueMs: number;
   readonly computeMs: number;
+  /** Tokens that were computed for this request alone; undefined: all of them. */
+  readonly computedTokens: number | undefined;
 }
 
 /** One operation's own part of the way. */
@@ -80,8 +79,6 @@ interface Taken<T> {
   readonly order: WorkOrder;
   readonly context: CallContext;
   readonly step: Step<T>;
-  /** What is left of the limits on requests. */
-  readonly limits: readonly Limit[];
 }
 
 /** The way of every operation: take a request -> model -> tokens -> reserve them -> compute -> commit, or release. */
@@ -91,10 +88,11 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     if (order.isPatient) await admission.enterInTurn(inputs, context.signal);
     else admission.enter(inputs, order.isAdmittedWhole);
     try {
-      const limits = await limiter.takeRequest(context);
-      requireCount(order);
-      const answering = onServedVersion({ order, context, step, limits });
-      return await untilAborted(answering, context.signal);
+      const name = directory.nameOf(order.model, step.fitness);
+      return await limiter.withRequest(context, name, async () => {
+        requireCount(order);
+        return await untilAborted(onServedVersion({ order, context, step }), context.signal);
+      });
     } finally {
       admission.leave(inputs);
     }
@@ -116,10 +114,7 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     }
   }
 
-  async function run<T>(
-    { order, context, step, limits }: Taken<T>,
-    model: Model,
-  ): Promise<Answer<T>> {
+  async function run<T>({ order, context, step }: Taken<T>, model: Model): Promise<Answer<T>> {
     const startedAtMs = clock.nowMs();
     step.validate?.(model);
     requireContent(order.inputs);
@@ -129,10 +124,11 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     const tokenCounts = sequences.map(({ ids }) => ids.length);
     const tokens = tokenCounts.reduce((total, count) => total + count, 0);
 
-    const reservation = await limiter.reserveTokens(tokens, context);
+    const reservation = await limiter.reserveTokens(tokens, context, model.name);
     try {
-      const { results, queueMs, computeMs } = await step.compute({ model, sequences }, context);
-      reservation.commit();
+      const computed = await step.compute({ model, sequences }, context);
+      const { results, queueMs, computeMs } = computed;
+      reservation.commit(computed.computedTokens);
       const totalMs = clock.nowMs() - startedAtMs;
       const usage: Usage = {
         model: model.name,
@@ -141,7 +137,6 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
         tokens,
         characters: countCharacters(order.inputs),
         timing: { totalMs, tokenizationMs, queueMs, computeMs },
-        limits: [...limits, ...reservation.limits],
       };
       return { results, usage };
     } catch (error) {
@@ -152,8 +147,13 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
 }
 
 /** What an inference call answered, as the outcome of a step. */
-export function toComputed<T>(results: T, ran: Ran | undefined): Computed<T> {
-  return { results, queueMs: ran?.queueMs ?? 0, computeMs: ran?.computeMs ?? 0 };
+export function toComputed<T>(
+  results: T,
+  ran: Ran | undefined,
+  computedTokens?: number,
+): Computed<T> {
+  const { queueMs = 0, computeMs = 0 } = ran ?? {};
+  return { results, queueMs, computeMs, computedTokens };
 }
 
 /** The part of an inference call that says which model, for whom and how urgent. */

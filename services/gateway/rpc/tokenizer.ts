@@ -27,10 +27,12 @@ export function createTokenizerGateway(
   const passOn =
     <Q extends ModelName, R>(call: (request: Q, context: CallContext) => Promise<R>) =>
     async (request: Q, context: CallContext): Promise<R> => {
-      await limiter.takeRequest(context);
-      const found = await directory.resolve(request.model, request.version, readsText);
-      const { name: model, version, revision } = found;
-      return await call({ ...request, model, version, revision }, context);
+      const named = directory.nameOf(request.model, readsText);
+      return await limiter.withRequest(context, named, async () => {
+        const found = await directory.resolve(request.model, request.version, readsText);
+        const { name: model, version, revision } = found;
+        return await call({ ...request, model, version, revision }, context);
+      });
     };
   const encode = passOn(tokenizer.encode);
   const decode = passOn(tokenizer.decode);

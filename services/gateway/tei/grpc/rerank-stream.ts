@@ -140,7 +140,6 @@ class Sum {
           ...{ totalMs, tokenizationMs: mean("tokenizationMs") },
           ...{ queueMs: mean("queueMs"), computeMs: mean("computeMs") },
         },
-        limits: this.#usages.at(-1)?.limits ?? [],
       },
     };
   }
