@@ -119,7 +119,9 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     step.validate?.(model);
     requireContent(order.inputs);
     const promptName = order.promptName ?? promptNameOf(order.inputType, model.promptNames);
-    const sequences = await encode({ ...order, promptName }, model, context);
+    const { inputs, truncate, truncationSide, tokensMax, isSpecialAdded } = order;
+    const wanted = { inputs, truncate, truncationSide, tokensMax, promptName, isSpecialAdded };
+    const sequences = await encode(wanted, model, context);
     const tokenizationMs = clock.nowMs() - startedAtMs;
     const tokenCounts = sequences.map(({ ids }) => ids.length);
     const tokens = tokenCounts.reduce((total, count) => total + count, 0);

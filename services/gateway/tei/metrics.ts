@@ -1,5 +1,6 @@
-import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, exponentialBuckets, Gauge, type Registry } from "prom-client";
 import { type Fault, toMeshError } from "../../../lib/errors.js";
+import { LightHistogram } from "../../../lib/light-histogram.js";
 import type { Usage } from "../operations/work.js";
 import type { Written } from "./actions.js";
 
@@ -15,8 +16,8 @@ export function createTeiMetrics(registry: Registry, queueSize: () => number): M
   const registers = [registry];
   const counter = <T extends string>(name: string, help: string, labelNames: T[]) =>
     new Counter({ name: `te_request_${name}`, help, labelNames, registers });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name: `te_request_${name}`, help, buckets, registers });
+  const histogram = (name: string, help: string, buckets: readonly number[]) =>
+    new LightHistogram({ name: `te_request_${name}`, help, buckets, registry }).series();
 
   const counts = counter("count", "Requests, of one input or of a batch.", ["method"]);
   const successes = counter("success", "Requests that were answered.", ["method"]);
