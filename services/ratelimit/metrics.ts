@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
+import { LightHistogram } from "../../lib/light-histogram.js";
 import type { WatchedFiles } from "./files/watched-files.js";
 import { type Counted, countables } from "./policy/rule.js";
 import type { Spending } from "./requests.js";
@@ -42,12 +43,12 @@ export function createRatelimitMetrics(registry: Registry): RatelimitCounts {
     values: failures,
   });
   const inc = countDecisions(registry);
-  const seconds = new Histogram({
+  const seconds = new LightHistogram({
     name: "arrowmesh_ratelimit_decision_seconds",
     help: "Seconds that the store took to decide, of decisions that spend.",
     buckets: secondsBuckets,
-    registers: [registry],
-  });
+    registry,
+  }).series();
   return {
     decision({ spends }, decision) {
       for (const { counts } of spends) inc(counts, decision.allowed ? "allowed" : "refused");

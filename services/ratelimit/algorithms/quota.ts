@@ -25,6 +25,9 @@ export interface ConcurrencyQuota {
   readonly slots: number;
 }
 
+/** A year: the longest window that a rule may have. */
+export const windowMsMax = 365 * 86_400_000;
+
 /** The most that can be spent at once. */
 export function unitsMaxOf(quota: Quota): number {
   switch (quota.algorithm) {

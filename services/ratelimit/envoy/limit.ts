@@ -3,7 +3,7 @@ import {
   type RateLimitResponse_RateLimit,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from "../../../gen/envoy/service/ratelimit/v3/rls_pb.js";
-import type { Quota } from "../algorithms/quota.js";
+import { type Quota, windowMsMax } from "../algorithms/quota.js";
 import { tokenBucketOf } from "../algorithms/token-bucket.js";
 import type { OnStoreFailure } from "../stores/charge.js";
 import { keyPrefixOf } from "../stores/counter-key.js";
@@ -62,8 +62,6 @@ export const unitMs: ReadonlyMap<Unit, number> = new Map([
 export function windowMsOf({ shown }: Pick<Limit, "shown">): number {
   return (unitMs.get(shown.unit) ?? 0) * (shown.unitMultiplier ?? 1);
 }
-
-const windowMsMax = 365 * 86_400_000;
 
 /** The quota of `units` in each window; `none` where that is 0. A text says why there can be no such quota. */
 export function quotaOf(terms: {

@@ -1,3 +1,4 @@
+import { windowMsMax } from "../algorithms/quota.js";
 import type { Problems } from "../files/problems.js";
 import { describe, type YamlNode } from "../files/yaml-node.js";
 
@@ -9,7 +10,6 @@ const msOf: ReadonlyMap<string, number> = new Map([
   ["d", 86_400 * secondMs],
   ["w", 7 * 86_400 * secondMs],
 ]);
-const windowMsMax = 365 * 86_400 * secondMs;
 
 /** `90s`, `1m`, `24h`, `30d`, `1w`: milliseconds of a window, from a second to a year. */
 export function readWindow(node: YamlNode, problems: Problems): number | undefined {

@@ -61,6 +61,14 @@ export interface Decision {
   readonly isDegraded: boolean;
 }
 
+/** Of a charge without items. */
+export const nothingToDecide: Decision = { allowed: true, states: [], isDegraded: false };
+
+/** An amount of 0 asks whether one unit would fit. */
+export function askedOf({ amount }: Pick<Item, "amount">): number {
+  return amount === 0 ? 1 : amount;
+}
+
 /** How a reservation ends. */
 export interface Settlement {
   readonly id: string;

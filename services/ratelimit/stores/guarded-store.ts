@@ -1,7 +1,14 @@
 import type { Clock } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
 import type { Log } from "../../../lib/log.js";
-import type { Charge, Decision, Item, ItemState, Settlement } from "./charge.js";
+import {
+  type Charge,
+  type Decision,
+  type Item,
+  type ItemState,
+  nothingToDecide,
+  type Settlement,
+} from "./charge.js";
 import { type BreakerState, CircuitBreaker } from "./circuit-breaker.js";
 import { ExpiringIds } from "./expiring-ids.js";
 import { KeptSettlements } from "./kept-settlements.js";
@@ -237,8 +244,6 @@ export class GuardedStore implements LimitStore {
 }
 
 const away = Symbol("away");
-
-const nothingToDecide: Decision = { allowed: true, states: [], isDegraded: false };
 
 /** Costs the store what a decision costs, and spends nothing. */
 const probe: Charge = {

@@ -2,10 +2,18 @@ import { assert } from "../../../lib/assert.js";
 import type { Clock } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
 import { type Counter, createCounter } from "../algorithms/counter.js";
-import type { Charge, Decision, Item, ItemState, ReservationTerms, Settlement } from "./charge.js";
+import {
+  askedOf,
+  type Charge,
+  type Decision,
+  type Item,
+  type ItemState,
+  type ReservationTerms,
+  type Settlement,
+} from "./charge.js";
 import { Counters } from "./counters.js";
 import { type OpenReservation, Reservations } from "./reservations.js";
-import { type LimitStore, noReservations, type ReservationTotals } from "./store.js";
+import { countSettled, type LimitStore, noReservations, type ReservationTotals } from "./store.js";
 
 export interface MemoryBounds {
   readonly keysMax: number;
@@ -95,8 +103,7 @@ export class MemoryStore implements LimitStore {
       if (reservation === undefined) continue;
       this.#reservations.remove(reservation);
       this.#giveBack(reservation, keptMax, nowMs);
-      if (keptMax === 0) this.#totals.released += 1;
-      else this.#totals.committed += 1;
+      countSettled(this.#totals, keptMax, 1);
     }
   }
 
@@ -196,11 +203,6 @@ function statesAfter(entries: readonly Entry[], nowMs: number): readonly ItemSta
     resetMs: counter.resetMs(nowMs),
     retryAfterMs: 0,
   }));
-}
-
-/** An amount of 0 asks whether one unit would fit. */
-function askedOf({ amount }: Item): number {
-  return amount === 0 ? 1 : amount;
 }
 
 function keysOf(entries: readonly Entry[]): readonly string[] {

@@ -1,4 +1,4 @@
-import type { Item, ItemState } from "./charge.js";
+import { askedOf, type Item, type ItemState } from "./charge.js";
 
 /** Refused keys remembered at once, about 200 bytes each; the oldest go first, and cost a call of the store again. */
 export const refusalsMax = 100_000;
@@ -73,9 +73,4 @@ export class OverLimitCache {
       return;
     }
   }
-}
-
-/** An amount of 0 asks whether one unit would fit. */
-function askedOf({ amount }: Item): number {
-  return amount === 0 ? 1 : amount;
 }

@@ -1,21 +1,21 @@
 import type { Clock } from "../../../lib/clock.js";
 import { unitsMaxOf } from "../algorithms/quota.js";
-import type { Charge, Decision, Item, ItemState, Settlement } from "./charge.js";
+import type { Charge, Decision, Item, ItemState } from "./charge.js";
 import { OverLimitCache } from "./over-limit-cache.js";
-import type { LimitStore, ReservationTotals } from "./store.js";
+import type { LimitStore } from "./store.js";
+import { StoreAround } from "./store-around.js";
 
 /**
  * Answers for a shared store where the answer is certain: a key that has no room is refused here until it could have
  * some, so that whoever goes on asking costs the store nothing. It allows and refuses as the store would.
  */
-export class OverLimitStore implements LimitStore {
-  readonly #store: LimitStore;
+export class OverLimitStore extends StoreAround {
   readonly #clock: Clock;
   readonly #cache = new OverLimitCache();
   #hits = 0;
 
   constructor(store: LimitStore, clock: Clock) {
-    this.#store = store;
+    super(store);
     this.#clock = clock;
   }
 
@@ -29,11 +29,11 @@ export class OverLimitStore implements LimitStore {
   }
 
   /** Whoever peeks wants to know how every item stands, so all of them must be known. */
-  async peek(charge: Charge): Promise<Decision> {
+  override async peek(charge: Charge): Promise<Decision> {
     const refused = this.#refusedOf(charge.items);
     if (refused.length > 0 && refused.length === charge.items.length) return this.#hit(refused);
     const askedAtMs = this.#clock.nowMs();
-    return this.#remember(await this.#store.peek(charge), askedAtMs);
+    return this.#remember(await this.inner.peek(charge), askedAtMs);
   }
 
   /**
@@ -41,35 +41,19 @@ export class OverLimitStore implements LimitStore {
    * made again while it is open is not refused by what it holds, because nothing was held when the key was remembered.
    * What is spent for good has no such promise.
    */
-  async spend(charge: Charge): Promise<Decision> {
+  override async spend(charge: Charge): Promise<Decision> {
     const refused = this.#refusedOf(charge.items);
     if (refused.length > 0) return this.#hit(statesOf(charge.items, refused));
     const askedAtMs = this.#clock.nowMs();
-    return this.#remember(await this.#store.spend(charge), askedAtMs);
+    return this.#remember(await this.inner.spend(charge), askedAtMs);
   }
 
   /** Makes room; also answers that were under way when it was made can be too old. */
-  async giveBack(items: readonly Item[]): Promise<readonly ItemState[]> {
+  override async giveBack(items: readonly Item[]): Promise<readonly ItemState[]> {
     this.#forget(items);
-    const states = await this.#store.giveBack(items);
+    const states = await this.inner.giveBack(items);
     this.#forget(items);
     return states;
-  }
-
-  settle(settlements: readonly Settlement[]): Promise<void> {
-    return this.#store.settle(settlements);
-  }
-
-  isReady(): boolean {
-    return this.#store.isReady();
-  }
-
-  totals(): Readonly<ReservationTotals> {
-    return this.#store.totals();
-  }
-
-  openReservations(): number | undefined {
-    return this.#store.openReservations();
   }
 
   #refusedOf(items: readonly Item[]): readonly ItemState[] {

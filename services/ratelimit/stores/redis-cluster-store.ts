@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, sleep } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
-import type { Charge, Decision, Item, ItemState, ReservationTerms, Settlement } from "./charge.js";
+import {
+  type Charge,
+  type Decision,
+  type Item,
+  type ItemState,
+  nothingToDecide,
+  type ReservationTerms,
+  type Settlement,
+} from "./charge.js";
 import { ClusterSlots } from "./cluster-slots.js";
 import {
   firstDecisionOf,
@@ -15,15 +23,13 @@ import type { RedisConnection } from "./redis-connection.js";
 import { plainId, recordKeyOf } from "./redis-keys.js";
 import { keptArgument, type RedisStoreOptions } from "./redis-store.js";
 import { groupBySlot, mergeDecisions, type SlotDecision } from "./slot-group.js";
-import { type LimitStore, noReservations, type ReservationTotals } from "./store.js";
+import { countSettled, type LimitStore, noReservations, type ReservationTotals } from "./store.js";
 import { spendInSlots } from "./two-step.js";
 
 /** From one look at an id that another call is opening to the next. */
 const openingMs = 10;
 /** A record lives so much longer than it must. */
 const spareMs = 10;
-const nothingToDecide: Decision = { allowed: true, states: [], isDegraded: false };
-
 /**
  * Counters in a Redis Cluster, where a script sees one slot. A charge whose counters are in one slot is decided there in
  * one call, any other in two steps. The record of a reservation is where its id says.
@@ -171,8 +177,7 @@ export class RedisClusterStore implements LimitStore {
     );
     this.#onDecided?.(held.length > 0 ? ended.nowMs : nowMs);
     if (held.length > 0 && ended.items === 0) return;
-    if (keptMax === 0) this.#totals.released += records;
-    else this.#totals.committed += records;
+    countSettled(this.#totals, keptMax, records);
   }
 
   #merge(decisions: readonly SlotDecision[]): Decision {

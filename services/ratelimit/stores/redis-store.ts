@@ -1,4 +1,11 @@
-import type { Charge, Decision, Item, ItemState, Settlement } from "./charge.js";
+import {
+  type Charge,
+  type Decision,
+  type Item,
+  type ItemState,
+  nothingToDecide,
+  type Settlement,
+} from "./charge.js";
 import { DecisionBatches } from "./decision-batches.js";
 import {
   firstDecisionOf,
@@ -17,15 +24,13 @@ import {
 } from "./redis-charge.js";
 import type { RedisConnection } from "./redis-connection.js";
 import { plainId, recordKeyOf } from "./redis-keys.js";
-import { type LimitStore, noReservations, type ReservationTotals } from "./store.js";
+import { countSettled, type LimitStore, noReservations, type ReservationTotals } from "./store.js";
 
 export interface RedisStoreOptions {
   readonly redisKeyReservationsMax: number;
   /** Is told Redis's time of each decision and settlement, in their order. */
   readonly onDecided?: (nowMs: number) => void;
 }
-
-const nothingToDecide: Decision = { allowed: true, states: [], isDegraded: false };
 
 /** Counters that all processes share, by the clock of one Redis, which decides each charge in one call. */
 export class RedisStore implements LimitStore {
@@ -112,8 +117,7 @@ export class RedisStore implements LimitStore {
       );
       this.#onDecided?.(nowMs);
       this.#totals.expired += expired;
-      if (keptMax === 0) this.#totals.released += records;
-      else this.#totals.committed += records;
+      countSettled(this.#totals, keptMax, records);
     } finally {
       this.#connection.leave();
     }

@@ -28,6 +28,12 @@ export interface ReservationTotals {
   expired: number;
 }
 
+/** Counts what a settlement that kept `keptMax` ended. */
+export function countSettled(totals: ReservationTotals, keptMax: number, count: number): void {
+  if (keptMax === 0) totals.released += count;
+  else totals.committed += count;
+}
+
 export function noReservations(): ReservationTotals {
   return { opened: 0, committed: 0, released: 0, expired: 0 };
 }
