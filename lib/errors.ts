@@ -26,6 +26,8 @@ export interface FaultDetails {
   readonly retryAfterMs?: number;
   /** Which fields are wrong, as paths in the request. */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
+  /** Whether another process of the mesh has it in its log, with its cause. */
+  readonly isLogged?: boolean;
   /** Which limits refused. */
   readonly quotas?: readonly QuotaViolation[];
 }
@@ -150,4 +152,9 @@ function row(
 export function toMeshError(thrown: unknown): MeshError {
   if (thrown instanceof MeshError) return thrown;
   return new MeshError("internal", "internal error", { cause: thrown });
+}
+
+/** Whether the server is to blame, by its status in HTTP: what OpenTelemetry's conventions call an error of a server. */
+export function isServerFault(fault: Fault): boolean {
+  return answerOf[fault].httpStatus >= 500;
 }

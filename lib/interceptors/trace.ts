@@ -1,42 +1,57 @@
-import { type Attributes, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { answerOf } from "../errors.js";
+import { answerOf, type MeshError } from "../errors.js";
 import type { CallContext } from "../rpc/call.js";
+import { codeNameOf } from "../rpc/code-name.js";
+import type { Span } from "../tracing/span.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
-/** One span a call, named after the method or route; what the handler calls becomes its children. */
-export function traceCalls(): Interceptor {
-  const tracer = trace.getTracer("arrowmesh");
-  return (info, context) => {
-    const kind = info.protocol === "local" ? SpanKind.INTERNAL : SpanKind.SERVER;
-    const span = tracer.startSpan(info.name, { kind }, context.trace);
-    const inner = { ...context, trace: trace.setSpan(context.trace, span) };
-    // Most requests are not sampled; they pay for a context only.
-    if (!span.isRecording()) return { context: inner };
-    span.setAttributes(attributesOf(info, context));
-    return {
-      context: inner,
-      end(error) {
-        if (error !== undefined) {
-          span.setAttribute("error.type", error.fault);
-          const { httpStatus, code } = answerOf[error.fault];
-          if (info.protocol === "http") span.setAttribute("http.response.status_code", httpStatus);
-          else span.setAttribute("rpc.response.status_code", String(code));
-          span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-        }
-        span.end();
-      },
-    };
+/** Callers write paths and names of themselves at any length. */
+const textCharactersMax = 256;
+
+/** One span a call, named after the method or route; what the handler begins becomes its children. */
+export const traceCalls: Interceptor = (info, context) => {
+  if (!context.trace.isRecording) return undefined;
+  const kind = info.protocol === "local" ? "internal" : "server";
+  const span = context.trace.begin(info.name, { kind, role: info.role });
+  describe(span, info, context);
+  return {
+    context: { ...context, trace: span },
+    end(error) {
+      if (info.protocol === "http") describeStatus(span, error, context);
+      else span.set("rpc.response.status_code", codeNameOf(error));
+      span.end(error);
+    },
   };
-}
+};
 
 /** Names of OpenTelemetry's RPC and HTTP conventions. */
-function attributesOf(info: CallInfo, { requestId }: CallContext): Attributes {
-  const role = { "arrowmesh.role": info.role, "arrowmesh.request_id": requestId };
+function describe(span: Span, info: CallInfo, { requestId }: CallContext): void {
+  span.set("arrowmesh.request_id", requestId);
   if (info.protocol !== "http") {
-    return { ...role, "rpc.system.name": rpcSystemOf[info.protocol], "rpc.method": info.name };
+    span.set("rpc.system.name", rpcSystemOf[info.protocol]);
+    span.set("rpc.method", info.name);
+    return;
   }
   const [method = "", route = ""] = info.name.split(" ");
-  return { ...role, "http.request.method": method, "http.route": route };
+  span.set("http.request.method", method);
+  span.set("http.route", route);
+  if (info.http === undefined) return;
+  const { scheme, path, userAgent } = info.http;
+  span.set("url.scheme", scheme);
+  // Where a caller fills in the path, nobody knows what stands there: a key has been seen.
+  if (path === route) span.set("url.path", path.slice(0, textCharactersMax));
+  if (userAgent !== undefined) {
+    span.set("user_agent.original", userAgent.slice(0, textCharactersMax));
+  }
+}
+
+/** What was sent, or would have been had the caller waited. */
+function describeStatus(
+  span: Span,
+  error: MeshError | undefined,
+  { callRecord }: CallContext,
+): void {
+  const status = callRecord?.httpStatus ?? (error && answerOf[error.fault].httpStatus);
+  if (status !== undefined) span.set("http.response.status_code", status);
 }
 
 const rpcSystemOf: Readonly<Record<Exclude<CallInfo["protocol"], "http">, string>> = {

@@ -1,6 +1,9 @@
 import type { Status } from "../../gen/google/rpc/status_pb.js";
 import { MeshError, toMeshError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
+import { inMessageSpan } from "../tracing/in-message-span.js";
+import type { CallContext } from "./call.js";
+import { recordFailure } from "./call-record.js";
 import { toStatus } from "./status.js";
 
 /** An answer of a stream: where its message stood, and what became of it. */
@@ -15,15 +18,18 @@ export interface StreamAnswer<R> {
  */
 export function answerEach<Q, R>(
   requests: AsyncIterable<Q>,
-  { window, requestId }: { readonly window: number; readonly requestId: string },
-  answer: (request: Q) => Promise<R>,
+  { window, context }: { readonly window: number; readonly context: CallContext },
+  answer: (request: Q, context: CallContext) => Promise<R>,
 ): AsyncGenerator<StreamAnswer<R>> {
   return mapOrdered(requests, window, async (request, place) => {
     const index = BigInt(place);
     try {
-      return { index, result: await answer(request) };
+      const result = await inMessageSpan(context, place, (inner) => answer(request, inner));
+      return { index, result };
     } catch (thrown) {
-      return { index, result: { case: "error", value: toStatus(toMeshError(thrown), requestId) } };
+      const error = toMeshError(thrown);
+      recordFailure(context.callRecord, error);
+      return { index, result: { case: "error", value: toStatus(error, context.requestId) } };
     }
   });
 }

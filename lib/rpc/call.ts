@@ -9,8 +9,8 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { Context } from "@opentelemetry/api";
-import type { Limit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
+import type { Span } from "../tracing/span.js";
+import type { CallRecord } from "./call-record.js";
 
 /** What travels with a request through every service, whatever carried it here. */
 export interface CallContext {
@@ -18,16 +18,16 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** When the answer is no longer wanted, in `Clock.nowMs`. */
   readonly deadlineAtMs: number;
-  /** The span of the caller; new spans become its children. */
-  readonly trace: Context;
+  /** Where the call stands in its trace: spans that it begins become children of this one. */
+  readonly trace: Span;
   /** Names the request in logs, errors and answers. */
   readonly requestId: string;
   /** Address of the caller: whoever opened the connection, or whom a trusted proxy names. */
   readonly clientIp: string;
   /** Who calls, at the edge. */
   readonly caller?: CallerFacts | undefined;
-  /** What limits said of the call so far, at the edge. */
-  readonly limitRecord?: LimitRecord | undefined;
+  /** What became of the call so far; work that belongs to no call has none. */
+  readonly callRecord?: CallRecord | undefined;
   /** Where a handler at the edge says more than its message: headers of the answer, initial metadata in gRPC. */
   readonly answerHeaders?: Headers;
 }
@@ -41,16 +41,6 @@ export interface CallerFacts {
   readonly user: string;
   /** Name of the call, as in the access log. */
   readonly route: string;
-}
-
-/** One for a whole call, whatever becomes of its context: who decides writes it, and who answers tells it. */
-export interface LimitRecord {
-  /** Every limit on requests that applied, as of the latest decision. */
-  requests: readonly Limit[];
-  /** The same of tokens. */
-  tokens: readonly Limit[];
-  /** Whether a decision was made without the shared counters. */
-  isDegraded: boolean;
 }
 
 /** How a service answers one method; `(request, context) => response`, with streams as async iterables. */

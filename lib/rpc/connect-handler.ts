@@ -20,7 +20,7 @@ import { entityTagOf, hasEntity, revalidate } from "../validator.js";
 import { addVary } from "../vary.js";
 import { type Binding, fullName } from "./call.js";
 import { addConnectRoutes, arrivalKey, headersGetter } from "./connect-routes.js";
-import type { OpenEntry } from "./entry.js";
+import { type OpenEntry, tellIds } from "./entry.js";
 import { readRefusal } from "./refusal.js";
 
 export interface ConnectHandlerOptions {
@@ -145,7 +145,7 @@ function noteRefusal(
   });
   // A copy: some refusals are constants of Connect.
   const answerHeader = new Headers(answered.header);
-  answerHeader.set("x-request-id", entry.context.requestId);
+  tellIds(entry.context, (header, value) => answerHeader.set(header, value));
   const protocol = protocolOf(header.get("content-type") ?? "");
   const authorization = header.get("authorization") ?? undefined;
   const info: CallInfo = { role, name, protocol, authorization };

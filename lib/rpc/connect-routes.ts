@@ -10,9 +10,9 @@ import type { TextMapGetter } from "@opentelemetry/api";
 import { answerOf, type MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import { tellLimits } from "../rate-limit-headers.js";
-import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
+import { type AnyHandler, type Binding, type CallContext, fullName, isStream } from "./call.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
-import type { Entry, OpenEntry } from "./entry.js";
+import { type Entry, type OpenEntry, tellIds } from "./entry.js";
 import { toRefusal } from "./refusal.js";
 import { toDetails } from "./status.js";
 
@@ -67,10 +67,10 @@ function serveMethod(
       try {
         return await dispatchUnary(callOf(connect, entry), (inner) => handler(request, inner));
       } catch (thrown) {
-        throw toConnectError(toMeshError(thrown), entry.context.requestId);
+        throw toConnectError(toMeshError(thrown), entry.context);
       } finally {
         // Before the headers go out, of a refusal too. Those of a stream are gone by then.
-        tellLimits(entry.context.limitRecord, (name, value) =>
+        tellLimits(entry.context.callRecord?.limits, (name, value) =>
           connect.responseHeader.set(name, value),
         );
         entry.close();
@@ -87,7 +87,7 @@ function serveMethod(
         (inner) => handler(request, inner) as AsyncIterable<unknown>,
       );
     } catch (thrown) {
-      throw toConnectError(toMeshError(thrown), entry.context.requestId);
+      throw toConnectError(toMeshError(thrown), entry.context);
     } finally {
       entry.close();
     }
@@ -126,7 +126,7 @@ function enter(method: DescMethod, connect: HandlerContext, openEntry: OpenEntry
     timeoutMs: connect.timeoutMs(),
     isStream: isStream(method),
   });
-  connect.responseHeader.set("x-request-id", entry.context.requestId);
+  tellIds(entry.context, (header, value) => connect.responseHeader.set(header, value));
   // Connect aborts for its own deadline too; the entry has the same one and names it better.
   connect.signal.addEventListener("abort", () => {
     const { reason } = connect.signal;
@@ -141,12 +141,15 @@ export const headersGetter: TextMapGetter<Headers> = {
   get: (headers, key) => headers.get(key) ?? undefined,
 };
 
-function toConnectError(error: MeshError, requestId: string): ConnectError {
-  const headers: Record<string, string> = { "x-request-id": requestId };
+function toConnectError(error: MeshError, context: CallContext): ConnectError {
+  const headers: Record<string, string> = {};
+  tellIds(context, (header, value) => {
+    headers[header] = value;
+  });
   if (error.details.retryAfterMs !== undefined) {
     headers["retry-after"] = String(Math.ceil(error.details.retryAfterMs / 1000));
   }
-  const details = toDetails(error, requestId).map(({ schema, message }) => ({
+  const details = toDetails(error, context.requestId).map(({ schema, message }) => ({
     desc: schema,
     value: message,
   }));

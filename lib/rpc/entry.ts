@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { propagation, ROOT_CONTEXT, type TextMapGetter } from "@opentelemetry/api";
+import type { TextMapGetter } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { MeshError } from "../errors.js";
+import type { Redact } from "../logging/redactor.js";
+import { noTracing, type Tracing } from "../tracing/tracing.js";
 import type { CallContext, CallerFacts } from "./call.js";
+import { createCallRecord } from "./call-record.js";
 
 /** A call that came into this process over a wire. */
 export interface Entry {
@@ -36,18 +39,38 @@ export type ReadCaller = <C>(arrival: Arrival<C>) => {
   readonly caller: CallerFacts;
 };
 
-/** The bounds hold for callers that ask for more time, or for none. Only the edge asks who calls. */
+export interface EntryOptions {
+  /** The bounds hold for callers that ask for more time, or for none. */
+  readonly unaryMsMax: number;
+  readonly streamMsMax: number;
+  /** The role that answers. */
+  readonly role?: string;
+  readonly tracing?: Tracing;
+  /** Only the edge asks who calls. */
+  readonly readCaller?: ReadCaller;
+  /** Knows the secrets of the process. */
+  readonly redact?: Redact;
+}
+
+/** Every call of a process enters through one of these. */
 export function createOpenEntry(
   clock: Clock,
-  bounds: { readonly unaryMsMax: number; readonly streamMsMax: number },
-  readCaller?: ReadCaller,
+  {
+    unaryMsMax,
+    streamMsMax,
+    role = "gateway",
+    tracing = noTracing,
+    readCaller,
+    redact,
+  }: EntryOptions,
 ): OpenEntry {
+  const isCallerInMesh = readCaller === undefined;
   return (arrival) => {
     const { carrier, getter, timeoutMs, isStream } = arrival;
     const controller = new AbortController();
     // Every message of a stream that is in work listens; their number has a bound of its own.
     if (isStream) setMaxListeners(0, controller.signal);
-    const timeoutMsMax = isStream ? bounds.streamMsMax : bounds.unaryMsMax;
+    const timeoutMsMax = isStream ? streamMsMax : unaryMsMax;
     const waitMs = Math.max(0, Math.min(timeoutMs ?? timeoutMsMax, timeoutMsMax));
     const deadlineAtMs = clock.nowMs() + waitMs;
     const edge = readCaller?.(arrival);
@@ -60,11 +83,11 @@ export function createOpenEntry(
       context: {
         signal: controller.signal,
         deadlineAtMs,
-        trace: propagation.extract(ROOT_CONTEXT, carrier, getter),
-        requestId: readRequestId(getter.get(carrier, "x-request-id")),
+        trace: tracing.enter({ carrier, getter, role, isCallerInMesh }),
+        requestId: readRequestId(getter.get(carrier, "x-request-id"), redact),
         clientIp: (edge ?? arrival).clientIp ?? "unknown",
         caller: edge?.caller,
-        limitRecord: edge && { requests: [], tokens: [], isDegraded: false },
+        callRecord: createCallRecord(edge?.caller),
       },
       cancel() {
         // Every call ends with its caller leaving; an error is made for those who still wait.
@@ -79,8 +102,16 @@ export function createOpenEntry(
   };
 }
 
+/** Names of a call by which its caller finds it again: in the log and, where traces are on, among them. */
+export function tellIds(context: CallContext, set: (header: string, value: string) => void): void {
+  const { requestId, trace } = context;
+  set("x-request-id", requestId);
+  if (trace.traceId !== undefined) set("x-trace-id", trace.traceId);
+}
+
 /** A caller's own id if it is harmless to print, else a new one. */
-function readRequestId(header: string | string[] | undefined): string {
+function readRequestId(header: string | string[] | undefined, redact?: Redact): string {
   const id = Array.isArray(header) ? header[0] : header;
-  return id !== undefined && /^[\w.:-]{1,128}$/.test(id) ? id : randomUUID();
+  if (id === undefined || !/^[\w.:-]{1,128}$/.test(id)) return randomUUID();
+  return redact === undefined || redact(id) === id ? id : randomUUID();
 }

@@ -1,9 +1,11 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { ROOT_CONTEXT, TraceFlags, trace } from "@opentelemetry/api";
 import { callContext } from "../../test/support/call-context.js";
+import { systemClock } from "../clock.js";
 import { type Fault, MeshError } from "../errors.js";
+import { fakeTracing } from "../tracing/fake-tracing.js";
+import { noSpan } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
 import { Gather } from "./gather.js";
 
@@ -27,9 +29,8 @@ function open(options: { itemsMax?: number; kindOf?: (item: string) => string } 
   return { gather, sent };
 }
 
-function traced(traceFlags: TraceFlags): CallContext {
-  const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
-  return callContext({ trace: trace.setSpanContext(ROOT_CONTEXT, { ...span, traceFlags }) });
+function traced(isSampled: boolean): CallContext {
+  return callContext({ trace: fakeTracing(systemClock).begin({ isSampled }) });
 }
 
 function itemsOf(sent: readonly { readonly items: readonly string[] }[]): (readonly string[])[] {
@@ -71,7 +72,7 @@ test("several have a context between them that outlives each but the last", asyn
   const context = sent[0]?.context;
   ok(context);
   const { signal, ...rest } = context;
-  deepEqual(rest, { deadlineAtMs: 50, trace: ROOT_CONTEXT, requestId: "r0", clientIp: "" });
+  deepEqual(rest, { deadlineAtMs: 50, trace: noSpan, requestId: "r0", clientIp: "" });
   leavers[0]?.abort(new Error("left 0"));
   await left[0];
   equal(signal.aborted, false);
@@ -128,8 +129,8 @@ test("only items of one kind go together", async () => {
 
 test("a sampled request goes alone at once, and one that is traced but not sampled does not", async () => {
   const { gather, sent } = open();
-  const sampled = traced(TraceFlags.SAMPLED);
-  const results = [gather.call("a", traced(TraceFlags.NONE)), gather.call("b", sampled)];
+  const sampled = traced(true);
+  const results = [gather.call("a", traced(false)), gather.call("b", sampled)];
   deepEqual(itemsOf(sent), [["b"]]);
   equal(sent[0]?.context, sampled);
   results.push(gather.call("c", callContext()));
@@ -141,6 +142,27 @@ test("a sampled request goes alone at once, and one that is traced but not sampl
   const signal = AbortSignal.abort(new Error("left"));
   await rejects(gather.call("d", { ...sampled, signal }), { message: "left" });
   equal(sent.length, 2);
+});
+
+test("a call that several share is a trace of its own, told when one of theirs is", async () => {
+  const { gather, sent } = open();
+  const tracing = fakeTracing(systemClock);
+  const spans = [0, 1].map(() => tracing.begin({ isSampled: false }).begin("tokenization"));
+  const calls = spans.map((trace, index) => gather.call(String(index), callContext({ trace })));
+  await turn();
+  sent[0]?.context.trace.begin("client").end();
+  sent[0]?.answer();
+  await Promise.all(calls);
+  spans[0]?.end();
+  equal(tracing.exported.length, 0);
+  spans[1]?.end(new MeshError("internal", "bug"));
+  deepEqual(tracing.exported.map(({ name }) => name).toSorted(), [
+    ...["client", "shared_call", "tokenization"],
+  ]);
+  const [shared] = tracing.exported.filter(({ name }) => name === "shared_call");
+  deepEqual(shared?.links, spans);
+  deepEqual(tracing.exported.find(({ name }) => name === "tokenization")?.links, [shared]);
+  equal(shared?.attributes["arrowmesh.shared_by"], 2);
 });
 
 test("a mistake of one is not the error of another: each is sent again alone", async () => {

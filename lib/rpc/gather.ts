@@ -1,6 +1,6 @@
-import { isSpanContextValid, ROOT_CONTEXT, TraceFlags, trace } from "@opentelemetry/api";
 import { assert } from "../assert.js";
 import { type Fault, toMeshError } from "../errors.js";
+import { noSpan, type Span } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
 import { untilAborted } from "./dispatch.js";
 
@@ -39,7 +39,7 @@ export class Gather<Item, Result> {
     const result = new Promise<Result>((resolve, reject) => {
       const caller = { item, context, resolve, reject };
       // The trace of a sampled request shows every call that was made for it.
-      if (isSampled(context)) void this.#sendAlone(caller);
+      if (context.trace.isSampled) void this.#sendAlone(caller);
       else this.#wait(caller);
     });
     return await untilAborted(result, signal);
@@ -78,12 +78,15 @@ export class Gather<Item, Result> {
     const shared = shareContext(group.map(({ context }) => context));
     try {
       const results = await this.#send(group, shared.context);
+      shared.context.trace.end();
       group.forEach(({ resolve }, index) => {
         // #send has counted them; a result may be undefined by its own type only.
         resolve(results[index] as Result);
       });
     } catch (thrown) {
-      const isOfOne = faultsOfOne.has(toMeshError(thrown).fault);
+      const error = toMeshError(thrown);
+      shared.context.trace.end(error);
+      const isOfOne = faultsOfOne.has(error.fault);
       for (const caller of group) {
         if (!isOfOne) caller.reject(thrown);
         else if (isPresent(caller)) void this.#sendAlone(caller);
@@ -118,11 +121,12 @@ function isPresent({ context }: { readonly context: CallContext }): boolean {
   return !context.signal.aborted;
 }
 
-function isSampled({ trace: context }: CallContext): boolean {
-  const span = trace.getSpanContext(context);
-  return (
-    span !== undefined && isSpanContextValid(span) && (span.traceFlags & TraceFlags.SAMPLED) !== 0
-  );
+/** The call's own trace, which tells of it when one of those that share it is kept. */
+function shareTrace(contexts: readonly CallContext[]): Span {
+  const shared = contexts[0]?.trace.beginShared("shared_call") ?? noSpan;
+  shared.set("arrowmesh.shared_by", contexts.length);
+  for (const { trace } of contexts) trace.share(shared);
+  return shared;
 }
 
 /** The context of a call that several wait for: it is over when the last of them has left. */
@@ -144,7 +148,7 @@ function shareContext(contexts: readonly CallContext[]): {
     context: {
       signal: controller.signal,
       deadlineAtMs: Math.max(...contexts.map(({ deadlineAtMs }) => deadlineAtMs)),
-      trace: ROOT_CONTEXT,
+      trace: shareTrace(contexts),
       requestId: contexts[0]?.requestId ?? "",
       clientIp: "",
     },

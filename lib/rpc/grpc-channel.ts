@@ -8,10 +8,12 @@ import {
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { type Context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { propagation } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import type { Release } from "../defer.js";
-import { answerOf, MeshError } from "../errors.js";
+import { MeshError, toMeshError } from "../errors.js";
+import type { UpstreamCalls } from "../metrics/upstreams.js";
+import type { Span } from "../tracing/span.js";
 import {
   type CallContext,
   type Channel,
@@ -20,7 +22,8 @@ import {
   fullName,
   type UnaryCall,
 } from "./call.js";
-import { toBuffer } from "./grpc-server.js";
+import { codeNameOf } from "./code-name.js";
+import { noteAttempts, toBuffer, traceKeptKey } from "./grpc-server.js";
 import { fromStatus } from "./status.js";
 
 export interface GrpcChannelOptions {
@@ -29,6 +32,8 @@ export interface GrpcChannelOptions {
   readonly clock: Clock;
   readonly messageBytesMax: number;
   readonly defer: (release: Release) => void;
+  /** Absent: its calls are not measured. */
+  readonly calls?: UpstreamCalls;
 }
 
 /** Calls a service of another process by grpc-js: balanced, with deadlines, cancellation, retries and keepalive. */
@@ -46,7 +51,9 @@ export function createGrpcChannel(options: GrpcChannelOptions): Channel {
         "grpc.dns_min_time_between_resolutions_ms": 5_000,
       });
       options.defer(() => client.close());
-      return createClient(service, (method) => callOver(client, method, options.clock));
+      const { clock, calls } = options;
+      const peer = { client, clock, calls, server: serverOf(options.address) };
+      return createClient(service, (method) => callOver(peer, method));
     },
   };
 }
@@ -74,28 +81,45 @@ function serviceConfigOf(service: DescService): object {
   };
 }
 
-function callOver(client: GrpcClient, method: DescMethod, clock: Clock): UnaryCall {
+/** Whom a client calls. */
+interface Peer {
+  readonly client: GrpcClient;
+  readonly clock: Clock;
+  readonly calls: UpstreamCalls | undefined;
+  readonly server: { readonly address: string; readonly port: number | undefined };
+}
+
+/** Of a target that names one host, that host and its port; of any other, the target. */
+function serverOf(target: string): Peer["server"] {
+  const match = /^(?:dns:(?:\/\/\/)?)?([^/,:]+|\[[\dA-Fa-f:.]+\]):(\d+)$/.exec(target);
+  return { address: match?.[1] ?? target, port: match?.[2] ? Number(match[2]) : undefined };
+}
+
+function callOver({ client, clock, calls, server }: Peer, method: DescMethod): UnaryCall {
   const name = fullName(method);
-  const tracer = trace.getTracer("arrowmesh");
+  const measure = calls?.ofMethod(name);
   return async (request, context) => {
-    const span = tracer.startSpan(
-      name,
-      { kind: SpanKind.CLIENT, attributes: { "rpc.system.name": "grpc", "rpc.method": name } },
-      context.trace,
-    );
+    const measured = measure?.();
+    const span = context.trace.begin(name, { kind: "client" });
+    span.set("rpc.system.name", "grpc");
+    span.set("rpc.method", name);
+    span.set("server.address", server.address);
+    if (server.port !== undefined) span.set("server.port", server.port);
     try {
-      const metadata = metadataOf(context, trace.setSpan(context.trace, span));
+      const metadata = metadataOf(context, span);
       const bytes = toBinary(method.input, create(method.input, request));
-      return await callUnary({ client, path: `/${name}`, bytes, metadata, method, clock, context });
-    } catch (thrown) {
-      if (thrown instanceof MeshError) {
-        span.setAttribute("error.type", thrown.fault);
-        span.setAttribute("rpc.response.status_code", String(answerOf[thrown.fault].code));
-      }
-      span.setStatus({ code: SpanStatusCode.ERROR });
-      throw thrown;
-    } finally {
+      const call = { client, path: `/${name}`, bytes, metadata, method, clock, context, span };
+      const response = await callUnary(call);
+      span.set("rpc.response.status_code", codeNameOf(undefined));
+      measured?.(undefined, span.exemplarId());
       span.end();
+      return response;
+    } catch (thrown) {
+      const error = toMeshError(thrown);
+      span.set("rpc.response.status_code", codeNameOf(error));
+      measured?.(error, span.exemplarId(error));
+      span.end(error);
+      throw thrown;
     }
   };
 }
@@ -108,6 +132,7 @@ function callUnary(call: {
   readonly method: DescMethod;
   readonly clock: Clock;
   readonly context: CallContext;
+  readonly span: Span;
 }): Promise<Message> {
   const { clock, context } = call;
   const { signal } = context;
@@ -129,17 +154,25 @@ function callUnary(call: {
         else reject(new MeshError("internal", `${call.path} answered without a message`));
       },
     );
+    running.on("metadata", (metadata) => noteAttempts(metadata, call.span));
+    running.on("status", ({ metadata }) => {
+      noteAttempts(metadata, call.span);
+      if (metadata.get(traceKeptKey).length > 0) call.span.keep();
+    });
     const onAbort = (): void => running.cancel();
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
 
-function metadataOf(context: CallContext, traceContext: Context): Metadata {
+function metadataOf(context: CallContext, span: Span): Metadata {
   const metadata = new Metadata();
   metadata.set("x-request-id", context.requestId);
-  propagation.inject(traceContext, metadata, {
-    set: (carrier, key, value) => carrier.set(key, value),
-  });
+  const traceContext = span.toContext();
+  if (traceContext !== undefined) {
+    propagation.inject(traceContext, metadata, {
+      set: (carrier, key, value) => carrier.set(key, value),
+    });
+  }
   return metadata;
 }
 

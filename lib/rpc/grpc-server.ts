@@ -23,6 +23,7 @@ import type { Clock } from "../clock.js";
 import { answerOf, MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import type { Acceptor } from "../one-port.js";
+import type { Span } from "../tracing/span.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
 import type { Entry, OpenEntry } from "./entry.js";
@@ -121,14 +122,20 @@ function serveMethod(
     answer: sendUnaryData<Uint8Array>,
   ) => {
     const entry = enter(method, call, options);
+    const { context } = entry;
+    const wasSampled = context.trace.isSampled;
+    // Only what the caller does not know yet.
+    const isKept = (): boolean => context.trace.isSampled && !wasSampled;
     try {
-      const { context } = entry;
-      const response = await dispatchUnary({ interceptors, info, context }, (inner) =>
-        handler(decode(method, call.request), inner),
-      );
-      answer(null, encode(method, response));
+      const response = await dispatchUnary({ interceptors, info, context }, (inner) => {
+        noteAttempts(call.metadata, inner.trace);
+        return handler(decode(method, call.request), inner);
+      });
+      answer(null, encode(method, response), isKept() ? traceKept() : undefined);
     } catch (thrown) {
-      answer(toServiceError(toMeshError(thrown), entry.context.requestId));
+      const error = toServiceError(toMeshError(thrown), context.requestId);
+      if (isKept()) error.metadata.merge(traceKept());
+      answer(error);
     } finally {
       entry.close();
     }
@@ -156,6 +163,22 @@ function serveMethod(
   };
   // grpc-js types handlers by kind; the definition above says which kind this method is.
   return (method.methodKind === "unary" ? unary : stream) as UntypedHandleCall;
+}
+
+/** Says how often the call was tried before, which only retries tell. */
+export function noteAttempts(metadata: Metadata, span: Span): void {
+  if (!span.isRecording) return;
+  const [attempts] = metadata.get("grpc-previous-rpc-attempts");
+  if (attempts !== undefined) span.set("previous-rpc-attempts", Number(attempts));
+}
+
+/** Trailing metadata of an answer whose trace was kept though it was not sampled: the caller keeps its part as well. */
+export const traceKeptKey = "arrowmesh-trace-kept";
+
+function traceKept(): Metadata {
+  const metadata = new Metadata();
+  metadata.set(traceKeptKey, "1");
+  return metadata;
 }
 
 type StreamCall =

@@ -115,7 +115,7 @@ function readDetails(details: readonly Any[]): FaultDetails & { readonly fault?:
 function readDetail(message: Message | undefined): FaultDetails & { readonly fault?: Fault } {
   if (isMessage(message, ErrorInfoSchema)) {
     const fault = message.reason.toLowerCase();
-    return message.domain === domain && isFault(fault) ? { fault } : {};
+    return message.domain === domain && isFault(fault) ? { fault, isLogged: true } : {};
   }
   if (isMessage(message, BadRequestSchema)) return { fields: message.fieldViolations };
   if (isMessage(message, QuotaFailureSchema)) return { quotas: message.violations };

@@ -1,0 +1,64 @@
+import type { AttributeValue, Context, SpanContext } from "@opentelemetry/api";
+import type { MeshError } from "../errors.js";
+
+/** Where a call stands in its trace: what begins here becomes a child of it. */
+export interface Span {
+  /** 32 hexadecimal digits; undefined when nothing is traced. */
+  readonly traceId: string | undefined;
+  /** Whether the trace is certain to be kept, so that every process shows its part of it. */
+  readonly isSampled: boolean;
+  /** Whether something is made of `set`, `link` and `end`: when not, costly attributes need not be computed. */
+  readonly isRecording: boolean;
+  /** Begins a child now. */
+  begin(name: string, options?: SpanOptions): Span;
+  /**
+   * Begins work that several requests share, as a trace of its own. It is kept when the trace of one of those is that
+   * `share` it.
+   */
+  beginShared(name: string, options?: SpanOptions): Span;
+  /** This span is part of the shared work: links both ways. */
+  share(shared: Span): void;
+  /** The same attribute set again replaces what it was. */
+  set(name: string, value: AttributeValue): void;
+  /** Attributes that spans share, once: they are read when the span is told, and cost nothing when it is not. */
+  describe(facts: Readonly<Record<string, AttributeValue>>): void;
+  /** Points to a span of another trace, or of another branch of this one. */
+  link(to: Span): void;
+  /** Ends it now, or at `endMs` of the clock; `error` is why it failed. Later calls do nothing. */
+  end(error?: MeshError, endMs?: number): void;
+  /** The trace is kept, whatever it looks like from here: another process has kept its part of it. */
+  keep(): void;
+  /** The trace's id if it will be found later, as far as that is known now; for exemplars of metrics. */
+  exemplarId(error?: MeshError): string | undefined;
+  /** What travels to the next process: ids, flags and whatever else came along. Undefined when nothing is traced. */
+  toContext(): Context | undefined;
+  /** Its own ids and flags, as a link names them. */
+  toSpanContext(): SpanContext | undefined;
+}
+
+export interface SpanOptions {
+  /** Whether it answers a call of another process, or makes one; internal otherwise. */
+  readonly kind?: "internal" | "server" | "client";
+  /** The role that does the work; undefined: its parent's. */
+  readonly role?: string;
+  /** When it began, of the clock's `nowMs`; undefined: now. */
+  readonly startMs?: number;
+}
+
+/** Where nothing is traced. */
+export const noSpan: Span = {
+  traceId: undefined,
+  isSampled: false,
+  isRecording: false,
+  begin: () => noSpan,
+  beginShared: () => noSpan,
+  share() {},
+  set() {},
+  describe() {},
+  link() {},
+  end() {},
+  keep() {},
+  exemplarId: () => undefined,
+  toContext: () => undefined,
+  toSpanContext: () => undefined,
+};
