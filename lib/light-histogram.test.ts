@@ -1,14 +1,20 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import { Histogram, Registry } from "prom-client";
 import { seeded } from "../test/support/random.js";
+import { FakeClock } from "./fake-clock.js";
 import { LightHistogram } from "./light-histogram.js";
+import type { Sample } from "./metrics/register.js";
 
 test("it is scraped like prom-client's own, whatever was observed", async (t) => {
   const { int, pick } = seeded(t);
   const [light, own] = [new Registry(), new Registry()];
   const options = { name: "seconds", help: "How long.", buckets: [0.001, 0.5, 1, 10] };
-  const histogram = new LightHistogram({ ...options, registry: light });
+  const histogram = new LightHistogram({
+    ...options,
+    registry: light,
+    clock: new FakeClock(),
+  });
   const reference = new Histogram({
     ...options,
     labelNames: ["method", "status"],
@@ -36,14 +42,39 @@ test("without labels it has one series", async () => {
     help: "Tokens.",
     buckets: [1, 2],
     registry,
+    clock: new FakeClock(),
   });
   const series = histogram.series();
-  for (const value of [1, 2, 3]) series.observe(value);
+  series.observe(1);
+  series.observeTimes(2.5, 2);
   const text = await registry.metrics();
   equal(
     text.includes(
-      'tokens_bucket{le="2"} 2\ntokens_bucket{le="+Inf"} 3\ntokens_sum 6\ntokens_count 3\n',
+      'tokens_bucket{le="2"} 1\ntokens_bucket{le="+Inf"} 3\ntokens_sum 6\ntokens_count 3\n',
     ),
     true,
+  );
+});
+
+test("each bucket remembers the latest trace that somebody can look at", async () => {
+  const registry = new Registry();
+  const clock = new FakeClock();
+  const options = { name: "seconds", help: "How long.", buckets: [1, 2], registry, clock };
+  const series = new LightHistogram(options).series();
+  series.observe(0.5, "first");
+  await clock.moveTo(1_500);
+  series.observe(0.7, "second");
+  series.observe(0.6);
+  series.observe(9, "over");
+  const [family] = await registry.getMetricsAsJSON();
+  deepEqual(
+    ((family?.values ?? []) as readonly Sample[]).map(({ exemplar }) => exemplar),
+    [
+      { labelSet: { trace_id: "second" }, value: 0.7, timestamp: 1.5 },
+      undefined,
+      { labelSet: { trace_id: "over" }, value: 9, timestamp: 1.5 },
+      undefined,
+      undefined,
+    ],
   );
 });

@@ -6,10 +6,11 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { Registry } from "prom-client";
 import { Deferred } from "./defer.js";
 import { acceptHttp1, listenOnOnePort } from "./one-port.js";
 
-async function withPort(use: (port: number) => Promise<void>): Promise<void> {
+async function withPort(use: (port: number) => Promise<void>, registry?: Registry): Promise<void> {
   const deferred = new Deferred();
   const http1 = createServer((_request, response) => response.end("one"));
   const http2 = createHttp2Server((_request, response) => response.end("two"));
@@ -19,6 +20,7 @@ async function withPort(use: (port: number) => Promise<void>): Promise<void> {
       port: 0,
       http1: acceptHttp1(http1),
       http2: { accept: (socket) => http2.emit("connection", socket) },
+      ...(registry !== undefined && { registry }),
     },
     deferred.defer,
   );
@@ -68,6 +70,25 @@ test("what is no HTTP is closed", () =>
     socket.end("\0\x01\x02 nonsense\r\n\r\n");
     match(await text(socket), /^HTTP\/1\.1 400/);
   }));
+
+test("open connections are counted, whatever they speak", () => {
+  const registry = new Registry();
+  const counted = async (): Promise<number | undefined> =>
+    (await registry.getSingleMetric("arrowmesh_active_connections")?.get())?.values[0]?.value;
+  return withPort(async (port) => {
+    equal(await counted(), 0);
+    const silent = connect(port, "127.0.0.1");
+    await once(silent, "connect");
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    equal(await text(session.request({ ":path": "/" })), "two");
+    equal(await counted(), 2);
+    const closed = [once(silent, "close"), once(session, "close")];
+    silent.destroy();
+    session.destroy();
+    await Promise.all(closed);
+    while ((await counted()) !== 0) await turn();
+  }, registry);
+});
 
 test("connections that said nothing do not keep the port open", async () => {
   let socket = connect({ port: 1, host: "127.0.0.1" });

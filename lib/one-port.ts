@@ -2,7 +2,9 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import type { Registry } from "prom-client";
 import type { Release } from "./defer.js";
+import { observeConnections } from "./metrics/connections.js";
 
 /** Takes over a connection that has been accepted. */
 export interface Acceptor {
@@ -46,6 +48,8 @@ export async function listenOnOnePort(
     readonly tls?: Secured | undefined;
     /** Connections that are open stay; new ones are refused from its abort on. */
     readonly until?: AbortSignal;
+    /** Set: has the number of open connections. */
+    readonly registry?: Registry;
   },
   defer: (release: Release) => void,
 ): Promise<number> {
@@ -67,6 +71,7 @@ export async function listenOnOnePort(
     options.tls === undefined
       ? createServer({ noDelay: true }, accept)
       : listenSecurely(options.tls, { ...options, undecided });
+  if (options.registry !== undefined) observeConnections(options.registry, server);
   server.listen(options.port, options.host);
   await once(server, "listening");
   options.until?.addEventListener("abort", () => server.close());
