@@ -1,46 +1,118 @@
-import { isSpanContextValid, trace } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
-import type { MeshError } from "../errors.js";
+import { answerOf, isServerFault, type MeshError } from "../errors.js";
 import { causeOf, type Log } from "../log.js";
 import type { CallContext } from "../rpc/call.js";
-import type { Interceptor } from "./interceptor.js";
+import { type CallRecord, createCallRecord } from "../rpc/call-record.js";
+import { codeNameOf } from "../rpc/code-name.js";
+import type { CallInfo, Interceptor } from "./interceptor.js";
 
-/** One line a call. A bug is logged with its cause, whoever called. */
-export function logAccess(log: Log, clock: Clock): Interceptor {
-  const isOn = log.isLevelEnabled("info");
+export interface AccessLogOptions {
+  /** Whether lines have what tells people from each other: address and user. */
+  readonly isPersonalDataLogged: boolean;
+}
+
+/** One line a call, of a stream too. `docs/logs.md` says what each field means. */
+export function logAccess(log: Log, clock: Clock, options: AccessLogOptions): Interceptor {
+  const isOn = {
+    info: log.isLevelEnabled("info"),
+    warn: log.isLevelEnabled("warn"),
+    error: log.isLevelEnabled("error"),
+  };
   return (info, context) => {
     const beganAtMs = clock.nowMs();
     return {
       end(error) {
-        if (error?.fault === "internal") {
-          const cause = causeOf(error);
-          log.error({ request_id: context.requestId, route: info.name, cause }, "call failed");
-        }
-        if (!isOn) return;
-        log.info(
-          {
-            request_id: context.requestId,
-            trace_id: traceIdOf(context),
-            role: info.role,
-            route: info.name,
-            protocol: info.protocol,
-            status: statusOf(error),
-            limits_degraded: context.limitRecord?.isDegraded || undefined,
-            duration_ms: Math.round((clock.nowMs() - beganAtMs) * 100) / 100,
-          },
-          "call",
-        );
+        const bug = bugOf(error, context.callRecord);
+        const level = levelOf(error, bug);
+        if (!isOn[level]) return;
+        const durationMs = clock.nowMs() - beganAtMs;
+        log[level](fieldsOf({ info, context, error, bug, durationMs, options }), "call");
       },
     };
   };
 }
 
-/** Undefined, and so absent from the line, when nothing is traced. */
-function traceIdOf({ trace: context }: CallContext): string | undefined {
-  const span = trace.getSpanContext(context);
-  return span !== undefined && isSpanContextValid(span) ? span.traceId : undefined;
+/** What this process has to explain. A bug of another process stands in the log of that one, with its cause. */
+function bugOf(error: MeshError | undefined, record: CallRecord | undefined) {
+  const bug = error?.fault === "internal" ? error : record?.bug;
+  return bug === undefined || bug.details.isLogged === true ? undefined : bug;
 }
 
-function statusOf(error: MeshError | undefined): string {
-  return error?.fault ?? "ok";
+function levelOf(error: MeshError | undefined, bug: MeshError | undefined) {
+  if (bug !== undefined) return "error";
+  return error !== undefined && isServerFault(error.fault) ? "warn" : "info";
+}
+
+interface Line {
+  readonly info: CallInfo;
+  readonly context: CallContext;
+  readonly error: MeshError | undefined;
+  readonly bug: MeshError | undefined;
+  readonly durationMs: number;
+  readonly options: AccessLogOptions;
+}
+
+/** In the order of a line; what is undefined stays out of it. */
+function fieldsOf(line: Line): Record<string, unknown> {
+  const { info, context, error, durationMs } = line;
+  const { trace, callRecord: record = emptyRecord } = context;
+  const isHttp = info.protocol === "http";
+  const fields: Record<string, unknown> = {
+    request_id: context.requestId,
+    trace_id: trace.traceId,
+    traced: trace.exemplarId(error) === undefined ? undefined : true,
+    role: info.role,
+    route: info.name,
+    protocol: info.protocol,
+    status: error?.fault ?? "ok",
+    http_status: isHttp ? httpStatusOf(error, record) : undefined,
+    rpc_code: isHttp ? undefined : codeNameOf(error),
+    duration_ms: rounded(durationMs),
+    key_id: given(record.caller?.apiKey),
+    tier: given(record.caller?.tier),
+    model: given(record.model),
+    version: given(record.version),
+    tokens: given(record.tokens),
+    degraded: given(record.limits.isDegraded),
+    failed_messages: given(record.failedMessages),
+  };
+  if (record.inputs > 0) addWork(fields, record);
+  if (line.options.isPersonalDataLogged) addPerson(fields, context);
+  addFailure(fields, line);
+  return fields;
+}
+
+/** For calls that tests make without one. */
+const emptyRecord = createCallRecord();
+
+/** Empty, zero and false say that there is nothing to say. */
+function given<T>(value: T): T | undefined {
+  return value || undefined;
+}
+
+function addWork(fields: Record<string, unknown>, record: CallRecord): void {
+  fields.inputs = record.inputs;
+  fields.cached = record.cachedInputs;
+  fields.tokenization_ms = rounded(record.tokenizationMs);
+  fields.queue_ms = rounded(record.queueMs);
+  fields.compute_ms = rounded(record.computeMs);
+}
+
+function addPerson(fields: Record<string, unknown>, { clientIp, callRecord }: CallContext): void {
+  fields.client_ip = clientIp;
+  fields.user = given(callRecord?.caller?.user);
+}
+
+function addFailure(fields: Record<string, unknown>, { error, bug }: Line): void {
+  if (error !== undefined && isServerFault(error.fault)) fields.reason = error.message;
+  if (bug !== undefined) fields.cause = causeOf(bug);
+}
+
+/** What was sent, or would have been had the caller waited. */
+function httpStatusOf(error: MeshError | undefined, record: CallRecord) {
+  return record.httpStatus ?? (error && answerOf[error.fault].httpStatus);
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
 }

@@ -8,8 +8,17 @@ export interface CallInfo {
   /** `package.Service/Method`, or `POST /embed` for a plain HTTP route. */
   readonly name: string;
   readonly protocol: "grpc" | "grpc-web" | "connect" | "http" | "local";
+  /** Of plain HTTP: what the route does not say. */
+  readonly http?: HttpFacts;
   /** The header of this name, for calls that came in over HTTP. It is a secret: never print it. */
   readonly authorization?: string | undefined;
+}
+
+export interface HttpFacts {
+  readonly scheme: string;
+  /** Without the query, which may hold anything. */
+  readonly path: string;
+  readonly userAgent: string | undefined;
 }
 
 /** What an interceptor does to one call. */

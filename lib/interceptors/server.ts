@@ -2,7 +2,7 @@ import type { Registry } from "prom-client";
 import type { Clock } from "../clock.js";
 import type { Drain } from "../drain.js";
 import type { Log } from "../log.js";
-import { logAccess } from "./access-log.js";
+import { type AccessLogOptions, logAccess } from "./access-log.js";
 import type { Interceptor } from "./interceptor.js";
 import { measureCalls } from "./metrics.js";
 import { traceCalls } from "./trace.js";
@@ -16,16 +16,16 @@ export interface Interceptors {
 
 /** The order of the interceptors, once. First is outermost, so a call refused by drain is still traced and logged. */
 export function createInterceptors(platform: {
+  readonly config: AccessLogOptions;
   readonly clock: Clock;
   readonly drain: Drain;
   readonly log: Log;
   readonly registry: Registry;
 }): Interceptors {
-  const traced = traceCalls();
   const measured = measureCalls(platform.registry, platform.clock);
-  const logged = logAccess(platform.log, platform.clock);
+  const logged = logAccess(platform.log, platform.clock, platform.config);
   return {
-    remote: [traced, logged, measured, platform.drain.intercept],
-    local: [traced, measured],
+    remote: [traceCalls, logged, measured, platform.drain.intercept],
+    local: [traceCalls, measured],
   };
 }
