@@ -18,10 +18,9 @@ export function answerEach<Q, R>(
   requests: AsyncIterable<Q>,
   context: CallContext,
   { window, clock }: StreamOptions,
-  answer: (request: Q) => Promise<R>,
+  answer: (request: Q, context: CallContext) => Promise<R>,
 ): AsyncGenerator<StreamAnswer<R>> {
-  const { requestId } = context;
-  return answerEachOf(requests, { window, requestId }, (request) =>
-    patiently(context, clock, () => answer(request)),
+  return answerEachOf(requests, { window, context }, (request, inner) =>
+    patiently(inner, clock, () => answer(request, inner)),
   );
 }

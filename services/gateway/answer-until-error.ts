@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { MeshError, toMeshError } from "../../lib/errors.js";
 import { mapOrdered } from "../../lib/map-ordered.js";
 import type { CallContext } from "../../lib/rpc/call.js";
+import { inMessageSpan } from "../../lib/tracing/in-message-span.js";
 import type { StreamOptions } from "./answer-each.js";
 import { patiently } from "./patiently.js";
 
@@ -22,9 +23,12 @@ export async function* answerUntilError<Q, R>(
   if (context.signal.aborted) follow();
   context.signal.addEventListener("abort", follow, { once: true });
   const inner = { ...context, signal: controller.signal };
-  const settle = async (request: Q): Promise<Settled<R>> => {
+  const settle = async (request: Q, index: number): Promise<Settled<R>> => {
     try {
-      return { answer: await patiently(inner, clock, () => answer(request, inner)) };
+      const answered = await inMessageSpan(inner, index, (own) =>
+        patiently(own, clock, () => answer(request, own)),
+      );
+      return { answer: answered };
     } catch (thrown) {
       return { error: toMeshError(thrown) };
     }

@@ -17,7 +17,7 @@ const publicCalls: ReadonlySet<string> = new Set([
   "GET /openapi.json",
   "GET /api-doc/openapi.json",
 ]);
-const publicPages = /^GET \/(docs|proto)(\/|$)/;
+const publicPages = /^GET \/(docs|proto|status\/page)(\/|$)/;
 
 /**
  * Who may call: whoever shows the key, exactly as `Bearer KEY`; the rule of every protocol. From then on the call is one
@@ -28,11 +28,19 @@ export function authenticate(key: Secret, tier = ""): Interceptor {
   const apiKey = nameOfKey(key);
   return (info, context) => {
     if (isPublicCall(info.name)) return undefined;
+    const span = context.trace.begin("auth");
     if (!timingSafeEqual(digest(info.authorization ?? ""), wanted)) {
-      throw new MeshError("unauthenticated", "No valid auth token");
+      const refusal = new MeshError("unauthenticated", "No valid auth token");
+      span.end(refusal);
+      throw refusal;
     }
-    const { caller } = context;
-    return caller && { context: { ...context, caller: { ...caller, apiKey, tier } } };
+    span.set("arrowmesh.auth.key_id", apiKey);
+    span.end();
+    if (context.caller === undefined) return undefined;
+    const caller = { ...context.caller, apiKey, tier };
+    // The access log is outside, and sees the record only.
+    if (context.callRecord !== undefined) context.callRecord.caller = caller;
+    return { context: { ...context, caller } };
   };
 }
 

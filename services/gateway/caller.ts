@@ -32,11 +32,11 @@ export function createReadCaller(
  * but hardly the other.
  */
 export function forUser(context: CallContext, user: string | undefined): CallContext {
-  const { caller } = context;
-  if (user === undefined || user === "" || caller === undefined || caller.user !== "") {
-    return context;
-  }
-  return { ...context, caller: { ...caller, user: toUserName(user) } };
+  if (user === undefined || user === "") return context;
+  if (context.caller === undefined || context.caller.user !== "") return context;
+  const caller = { ...context.caller, user: toUserName(user) };
+  if (context.callRecord !== undefined) context.callRecord.caller = caller;
+  return { ...context, caller };
 }
 
 /** Of a bounded length, and valid text. */

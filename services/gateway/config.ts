@@ -4,6 +4,12 @@ import { networks } from "./trusted-proxies.js";
 /** Names a tier of callers, which the limits' policy gives a meaning. */
 const tier = text().regex(/^[\w.-]{1,64}$/, "expected 1..64 letters, digits, _, . and -");
 
+/** An address that a link may lead to. */
+const webAddress = text().refine(
+  (url) => /^https?:\/\//i.test(url) && URL.canParse(url),
+  "expected an http or https URL",
+);
+
 export const gatewaySchema = {
   port: {
     env: "PORT",
@@ -142,6 +148,12 @@ export const gatewaySchema = {
     doc: "origins of web pages that may call, comma-separated; * for any, loopback for any port of this machine",
     parse: list(),
     fallback: ["loopback"],
+  },
+  jaegerUiUrl: {
+    env: "JAEGER_UI_URL",
+    doc: "where people's browsers find Jaeger, for links from the status page to traces; unset: no links",
+    parse: webAddress,
+    fallback: undefined,
   },
 } as const;
 

@@ -64,6 +64,7 @@ describe("a page that may call", () => {
       "X-User-Agent",
       "Authorization",
       "traceparent",
+      "uber-trace-id",
       "X-Arrowmesh-User",
       "X-Stainless-Lang",
     ]);

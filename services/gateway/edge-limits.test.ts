@@ -26,7 +26,8 @@ function limit(name: string, unit: Unit, state: Partial<Limit>): Limit {
 
 /** A limiter that allows whatever it is asked, except to the user called "greedy"; "nobody" has no limits. */
 function decide(context: CallContext): void {
-  const { limitRecord: record, caller } = context;
+  const { callRecord, caller } = context;
+  const record = callRecord?.limits;
   if (record === undefined || caller?.user === "nobody") return;
   const isGreedy = caller?.user === "greedy";
   record.requests = [limit("per-ip", Unit.REQUESTS, {})];

@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { FastifyInstance } from "fastify";
+import type { Registry } from "prom-client";
 import { type Clock, sleep } from "../../lib/clock.js";
 import type { Release } from "../../lib/defer.js";
 import type { NodeRequest, NodeResponse } from "../../lib/exchange.js";
@@ -44,6 +45,8 @@ export interface EdgeOptions {
   readonly addRoutes: (app: FastifyInstance) => void;
   /** For services that no binding describes: those that speak Connect's own terms. */
   readonly addRpcRoutes?: (router: ConnectRouter) => void;
+  /** Set: has the number of open connections. */
+  readonly registry?: Registry;
   readonly defer: (release: Release) => void;
 }
 
@@ -89,6 +92,7 @@ export async function openEdge(options: EdgeOptions): Promise<number> {
       http1: acceptHttp1(http1),
       http2: { accept: (socket) => http2.emit("connection", socket) },
       tls,
+      ...(options.registry !== undefined && { registry: options.registry }),
     },
     defer,
   );

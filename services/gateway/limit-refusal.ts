@@ -8,7 +8,7 @@ export function toRefusal(
   context: CallContext,
   model: string,
 ): MeshError {
-  const refusing = limits.filter((limit) => limit.retryAfterMs !== 0n);
+  const refusing = refusingOf(limits);
   const names = refusing.map((limit) => limit.name).join(", ");
   const what = [...new Set(refusing.map(({ unit }) => wordFor(unit)))].join(" and ");
   const waits = refusing.map((limit) => limit.retryAfterMs).filter((wait) => wait !== undefined);
@@ -19,6 +19,11 @@ export function toRefusal(
   }
   const retryAfterMs = Math.max(...waits.map(Number));
   return new MeshError("limited", `too many ${what} (${names})`, { quotas, retryAfterMs });
+}
+
+/** The limits without room for what was asked. */
+export function refusingOf(limits: readonly Limit[]): readonly Limit[] {
+  return limits.filter((limit) => limit.retryAfterMs !== 0n);
 }
 
 /** A ratelimit service that is newer than this gateway may count something else. */

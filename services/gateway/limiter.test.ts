@@ -9,6 +9,7 @@ import { systemClock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
 import { createLog } from "../../lib/log.js";
 import { bind } from "../../lib/rpc/call.js";
+import { createCallRecord } from "../../lib/rpc/call-record.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
 import { callContext } from "../../test/support/call-context.js";
 import { Limiter, type Reservation } from "./limiter.js";
@@ -122,17 +123,27 @@ test("what was decided after its caller had left is given back", async () => {
 
 test("the record of a call says what its latest decisions said", async () => {
   const { peers, limiter } = createFakePath();
-  const context = callContext({ caller, limitRecord: nothing() });
+  const context = callContext({ caller, callRecord: createCallRecord() });
   await limiter.withRequest(context, "m", async () => {});
-  deepEqual(context.limitRecord, nothing());
+  deepEqual(context.callRecord?.limits, nothing());
   peers.refuse = "tokens";
   peers.isDegraded = true;
   await rejects(limiter.reserveTokens(9, context, "m"), { fault: "limited" });
   deepEqual(
-    context.limitRecord?.tokens.map(({ name }) => name),
+    context.callRecord?.limits.tokens.map(({ name }) => name),
     ["rule"],
   );
-  equal(context.limitRecord?.isDegraded, true);
+  equal(context.callRecord?.limits.isDegraded, true);
+});
+
+test("a call that is decided without the shared counters is counted once", async () => {
+  const { peers, limiter, counted } = createFakePath();
+  peers.isDegraded = true;
+  const context = callContext({ caller, callRecord: createCallRecord() });
+  await limiter.withRequest(context, "m", async () => {
+    (await limiter.reserveTokens(1, context, "m")).commit();
+  });
+  deepEqual(counted, ["degraded"]);
 });
 
 test("a refusal names the rule and the caller, and no secret", async () => {

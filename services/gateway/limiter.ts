@@ -4,8 +4,10 @@ import type { Clock } from "../../lib/clock.js";
 import { toMeshError } from "../../lib/errors.js";
 import type { Log } from "../../lib/log.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
+import { inSpan } from "../../lib/tracing/in-span.js";
+import type { Span } from "../../lib/tracing/span.js";
 import { createDecide, type Decide, type Question, type Verdict } from "./deciding.js";
-import { toRefusal } from "./limit-refusal.js";
+import { refusingOf, toRefusal } from "./limit-refusal.js";
 import { Settling } from "./settling.js";
 
 /** A slot is held for so long beyond the deadline of its call: it must not come back while the call is in work. */
@@ -32,6 +34,8 @@ export interface LimiterDeps {
   readonly log: Log;
   /** Whether a call to the ratelimit service costs so much that requests share one. */
   readonly isRatelimitRemote?: boolean;
+  /** Hears of each call that is decided without the shared counters, once. */
+  readonly counts?: { degraded(): void };
 }
 
 /** The gateway's view of the ratelimit service: refusals are faults, settling does not hold up answers. */
@@ -40,6 +44,7 @@ export class Limiter {
   readonly #clock: Clock;
   readonly #decide: Decide;
   readonly #settling: Settling;
+  readonly #degraded: () => void;
 
   constructor(ratelimit: Channel, options: LimiterOptions, deps: LimiterDeps) {
     const client = ratelimit.client(RatelimitService);
@@ -47,6 +52,7 @@ export class Limiter {
     this.#clock = deps.clock;
     this.#decide = createDecide(client, { isGathering: deps.isRatelimitRemote ?? false });
     this.#settling = new Settling(client, deps);
+    this.#degraded = () => deps.counts?.degraded();
   }
 
   /**
@@ -54,13 +60,13 @@ export class Limiter {
    * one of them until the work is over, however it ends. `model` is the one that will run, as far as that is known.
    */
   async withRequest<T>(context: CallContext, model: string, work: () => Promise<T>): Promise<T> {
+    if (context.callRecord !== undefined) context.callRecord.model = model;
     const leaseId = randomUUID();
     const leaseMs = this.#leaseMs(context);
     const caller = toCaller(context, model);
     const take = { caller, unit: Unit.REQUESTS, amount: 1n, leaseId, leaseMs };
-    const verdict = await this.#ask({ case: "take", value: take }, context, leaseId);
-    if (context.limitRecord !== undefined) context.limitRecord.requests = verdict.limits;
-    requireAllowed(verdict, context, model);
+    const question = { case: "take", value: take } as const;
+    const verdict = await this.#require(question, { context, id: leaseId, model });
     if (verdict.leased !== true) return await work();
     try {
       return await work();
@@ -79,9 +85,8 @@ export class Limiter {
       ...{ unit: Unit.TOKENS, amount: BigInt(tokens) },
       ...{ reservationId: id, ttlMs: this.#options.reservationMs },
     };
-    const verdict = await this.#ask({ case: "reserve", value: reserve }, context, id);
-    if (context.limitRecord !== undefined) context.limitRecord.tokens = verdict.limits;
-    requireAllowed(verdict, context, model);
+    const question = { case: "reserve", value: reserve } as const;
+    await this.#require(question, { context, id, model });
     return {
       commit: (computedTokens = tokens) => this.#commit(id, tokens, computedTokens),
       release: () => this.#settling.settle(id, { kind: "released" }),
@@ -103,11 +108,30 @@ export class Limiter {
     }
   }
 
+  /** The verdict, which is yes: a refusal is thrown. */
+  async #require(
+    question: Question,
+    asked: { readonly context: CallContext; readonly id: string; readonly model: string },
+  ): Promise<Verdict> {
+    const { context, id, model } = asked;
+    const { counted, spanName } = subjectOf[question.case];
+    return await inSpan(spanName, context, async (inner, span) => {
+      span.set("arrowmesh.limit.amount", Number(question.value.amount));
+      const verdict = await this.#ask(question, inner, id);
+      if (context.callRecord !== undefined) context.callRecord.limits[counted] = verdict.limits;
+      describe(span, verdict);
+      if (!verdict.allowed) throw toRefusal(verdict.limits, context, model);
+      return verdict;
+    });
+  }
+
   async #ask(question: Question, context: CallContext, id: string): Promise<Verdict> {
     try {
       const verdict = await this.#decide(question, context);
-      if (verdict.degraded && context.limitRecord !== undefined) {
-        context.limitRecord.isDegraded = true;
+      const limits = context.callRecord?.limits;
+      if (verdict.degraded && limits?.isDegraded === false) {
+        limits.isDegraded = true;
+        this.#degraded();
       }
       return verdict;
     } catch (error) {
@@ -134,6 +158,16 @@ function toCaller({ clientIp: ip, caller }: CallContext, model: string) {
   return { ip, apiKey, user, tier, model, route };
 }
 
-function requireAllowed({ allowed, limits }: Verdict, context: CallContext, model: string): void {
-  if (!allowed) throw toRefusal(limits, context, model);
+/** What a question is about. */
+const subjectOf = {
+  take: { counted: "requests", spanName: "limit_requests" },
+  reserve: { counted: "tokens", spanName: "limit_tokens" },
+} as const;
+
+function describe(span: Span, { allowed, degraded, limits }: Verdict): void {
+  span.set("arrowmesh.limit.allowed", allowed);
+  span.set("arrowmesh.limit.degraded", degraded);
+  if (allowed) return;
+  const names = refusingOf(limits).map(({ name }) => name);
+  span.set("arrowmesh.limit.rules", names);
 }

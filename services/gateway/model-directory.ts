@@ -1,10 +1,10 @@
 import { basename } from "node:path";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { InferenceService, type Model } from "../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
 import { pickWeighted } from "../../lib/pick-weighted.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
+import { noSpan } from "../../lib/tracing/span.js";
 
 /** How old the gateway's knowledge may be before it asks again, in the background. */
 const freshMs = 500;
@@ -143,7 +143,7 @@ function readContext(clock: Clock): CallContext {
   return {
     signal: AbortSignal.timeout(readMsMax),
     deadlineAtMs: clock.nowMs() + readMsMax,
-    trace: ROOT_CONTEXT,
+    trace: noSpan,
     requestId: "models",
     clientIp: "",
   };

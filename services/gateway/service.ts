@@ -58,13 +58,13 @@ function embedHandlers(
     },
 
     embedStream: (requests, context) =>
-      answerEach(requests, context, stream, async (request) => {
+      answerEach(requests, context, stream, async (request, inner) => {
         const order = {
           ...orderOf(request, 1, "streamed"),
           ...vectorsOf(request),
           inputs: [inputOf(request)],
         };
-        const { vectors, usage } = await operations.embed(order, context);
+        const { vectors, usage } = await operations.embed(order, inner);
         const value = toVectors(vectors[0], usage.tokenCounts[0], request.encoding);
         return { case: "embedding" as const, value };
       }),
@@ -122,8 +122,8 @@ function classifyHandlers(
     classify: (request, context) => classify(request, context, "single"),
 
     classifyStream: (requests, context) =>
-      answerEach(requests, context, stream, async ({ request }) => {
-        const value = await classify(requireSet(request), context, "streamed");
+      answerEach(requests, context, stream, async ({ request }, inner) => {
+        const value = await classify(requireSet(request), inner, "streamed");
         return { case: "classified" as const, value };
       }),
   };

@@ -1,8 +1,8 @@
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { RatelimitService } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Log } from "../../lib/log.js";
 import type { CallContext, Client } from "../../lib/rpc/call.js";
+import { noSpan } from "../../lib/tracing/span.js";
 
 /** Settling happens after the answer; it gets this long, and then the reservation's own time decides. */
 const settleMsMax = 5_000;
@@ -95,7 +95,7 @@ export class Settling {
     return {
       signal: new AbortController().signal,
       deadlineAtMs: this.#deps.clock.nowMs() + settleMsMax,
-      trace: ROOT_CONTEXT,
+      trace: noSpan,
       requestId: "settle",
       clientIp: "",
     };

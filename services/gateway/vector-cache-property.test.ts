@@ -3,6 +3,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../lib/errors.js";
+import { noSpan } from "../../lib/tracing/span.js";
 import { seeded } from "../../test/support/random.js";
 import { type Computed, VectorCache } from "./vector-cache.js";
 
@@ -66,7 +67,8 @@ async function runOnce(random: ReturnType<typeof seeded>): Promise<void> {
     const leaver = new AbortController();
     const [revision, options] = [1 + random.int(2), random.pick(optionsPool)];
     const call: Call = { revision, options, sequences, leaver, beganAt: now };
-    const order = { revision: `r${revision}`, options, sequences, signal: leaver.signal };
+    const { signal } = leaver;
+    const order = { revision: `r${revision}`, options, sequences, signal, trace: noSpan };
     sequencesAsked += sequences.length;
     const vectors = cache.get(order, (places, signal) => compute(call, places, signal));
     const checked = vectors

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../lib/errors.js";
+import { noSpan } from "../../lib/tracing/span.js";
 import { type Computed, VectorCache, type VectorOrder } from "./vector-cache.js";
 
 /** A computation that waits until the test ends it. */
@@ -27,6 +28,7 @@ function createCache(bytesMax = 1_000_000) {
     const order = {
       ...{ revision: "r1", options: "unit", sequences },
       signal: new AbortController().signal,
+      trace: noSpan,
       ...over,
     };
     const vectors = cache.get(order, (places, signal) => {

@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { assert } from "../../lib/assert.js";
 import { MeshError } from "../../lib/errors.js";
+import type { Span } from "../../lib/tracing/span.js";
 
 /** What an entry costs besides its key and its vector: two objects, and its places in the map and the list. */
 const entryOverheadBytes = 200;
@@ -22,6 +23,8 @@ export interface VectorOrder {
   readonly sequences: readonly (readonly number[])[];
   /** Aborts when the caller has left; its reason is a MeshError. */
   readonly signal: AbortSignal;
+  /** The call's own span, below which it has computed what nobody computes yet. */
+  readonly trace: Span;
 }
 
 /** Computes the sequences at these places of the order. The signal aborts when nobody waits for any of them. */
@@ -44,6 +47,8 @@ interface Flight {
   readonly computed: Promise<Computed>;
   readonly abort: AbortController;
   readonly keys: readonly string[];
+  /** Of the call that began it. */
+  readonly trace: Span;
   waiters: number;
 }
 
@@ -79,12 +84,14 @@ export class VectorCache {
     const remembered = keys.map((key) => this.#vectors?.get(key));
     const missing = [...keys.entries()].filter(([place]) => remembered[place] === undefined);
     this.#counts.hit(keys.length - missing.length);
+    order.trace.set("arrowmesh.cache.hits", keys.length - missing.length);
     if (missing.length === 0) return remembered as readonly Float32Array[];
 
     order.signal.throwIfAborted();
-    this.#begin(missing, compute);
+    this.#begin(missing, compute, order.trace);
     const places = keys.map((key, index) => remembered[index] ?? this.#placeOf(key));
     const flights = new Set(places.flatMap((place) => ("flight" in place ? [place.flight] : [])));
+    for (const flight of flights) if (flight.trace !== order.trace) follow(order.trace, flight);
     return await this.#await(flights, order.signal, async () => {
       const answers = await Promise.all([...flights].map(({ computed }) => computed));
       const revisions = new Set(answers.map(({ revision }) => revision));
@@ -99,19 +106,26 @@ export class VectorCache {
   }
 
   /** Computes what nobody computes yet; the same sequence twice in one call is computed once. */
-  #begin(missing: readonly (readonly [place: number, key: string])[], compute: Compute): void {
+  #begin(
+    missing: readonly (readonly [place: number, key: string])[],
+    compute: Compute,
+    trace: Span,
+  ): void {
     const places = new Map<string, number>();
     for (const [place, key] of missing) {
       if (!this.#flights.has(key) && !places.has(key)) places.set(key, place);
     }
     this.#counts.missed(places.size);
     this.#counts.coalesced(missing.length - places.size);
+    trace.set("arrowmesh.cache.misses", places.size);
+    trace.set("arrowmesh.cache.coalesced", missing.length - places.size);
     if (places.size === 0) return;
     const own = [...places.keys()];
     const abort = new AbortController();
     const flight: Flight = {
       keys: own,
       abort,
+      trace,
       waiters: 0,
       computed: compute([...places.values()], abort.signal),
     };
@@ -177,6 +191,12 @@ export class VectorCache {
       if (this.#flights.get(key)?.flight === flight) this.#flights.delete(key);
     }
   }
+}
+
+/** The span of a call that waits for another's computation shows where that is, which is kept for it where it still can. */
+function follow(trace: Span, flight: Flight): void {
+  trace.link(flight.trace);
+  if (trace.isSampled) flight.trace.keep();
 }
 
 /**

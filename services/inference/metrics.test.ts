@@ -1,11 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
+import { FakeClock } from "../../lib/fake-clock.js";
 import { createInferenceMetrics, type ModelGauge } from "./metrics.js";
 
 function create() {
   const registry = new Registry();
-  const metrics = createInferenceMetrics(registry);
+  const metrics = createInferenceMetrics(registry, new FakeClock());
   const valuesOf = async (name: string) => {
     const metric = await registry.getSingleMetric(`arrowmesh_inference_${name}`)?.get();
     return metric?.values.map(({ labels, value }) => [labels.model, value]);
@@ -21,7 +22,7 @@ function create() {
   return { metrics, valuesOf, totalsOf };
 }
 
-test("each model has series of its own", async () => {
+test("each model has series of its own, from the start", async () => {
   const { metrics, valuesOf } = create();
   const [a, b] = [metrics.ofModel("a"), metrics.ofModel("b")];
   a.shed(3);
@@ -35,9 +36,18 @@ test("each model has series of its own", async () => {
     ["a", 5],
     ["b", 1],
   ]);
-  deepEqual(await valuesOf("expired_total"), [["b", 4]]);
-  deepEqual(await valuesOf("worker_restarts_total"), [["b", 1]]);
-  deepEqual(await valuesOf("provider_fallbacks_total"), [["a", 1]]);
+  deepEqual(await valuesOf("expired_total"), [
+    ["a", 0],
+    ["b", 4],
+  ]);
+  deepEqual(await valuesOf("worker_restarts_total"), [
+    ["a", 0],
+    ["b", 1],
+  ]);
+  deepEqual(await valuesOf("provider_fallbacks_total"), [
+    ["a", 1],
+    ["b", 0],
+  ]);
   deepEqual(await valuesOf("load_failures_total"), [[undefined, 1]]);
 });
 
@@ -50,6 +60,8 @@ test("a batch counts its sequences, tokens, padding and time in seconds", async 
   deepEqual(await valuesOf("tokens_total"), [["a", 25]]);
   deepEqual(await valuesOf("padding_tokens_total"), [["a", 12]]);
   deepEqual(await totalsOf("batch_sequences"), [2, 4]);
+  deepEqual(await totalsOf("batch_tokens"), [2, 25]);
+  deepEqual(await totalsOf("padding_ratio"), [2, 12 / 30]);
   deepEqual(await totalsOf("compute_seconds"), [2, 0.75]);
   deepEqual(await totalsOf("queue_seconds"), [1, 2]);
 });
@@ -57,10 +69,10 @@ test("a batch counts its sequences, tokens, padding and time in seconds", async 
 test("gauges tell of all versions of a model, and of none that has gone", async () => {
   const { metrics, valuesOf } = create();
   let models: ModelGauge[] = [
-    { name: "a", queueLength: 2, isHealthy: true },
-    { name: "b", queueLength: 7, isHealthy: true },
-    { name: "a", queueLength: 3, isHealthy: false },
-    { name: "a", queueLength: 0, isHealthy: true },
+    { name: "a", version: "1", queueLength: 2, isHealthy: true },
+    { name: "b", version: "1", queueLength: 7, isHealthy: true },
+    { name: "a", version: "2", queueLength: 3, isHealthy: false },
+    { name: "a", version: "3", queueLength: 0, isHealthy: true },
   ];
   metrics.observe(() => models);
   deepEqual(await valuesOf("queue_length"), [
@@ -70,6 +82,12 @@ test("gauges tell of all versions of a model, and of none that has gone", async 
   deepEqual(await valuesOf("model_healthy"), [
     ["a", 0],
     ["b", 1],
+  ]);
+  deepEqual(await valuesOf("model_loaded"), [
+    ["a", 1],
+    ["b", 1],
+    ["a", 1],
+    ["a", 1],
   ]);
   models = [];
   equal((await valuesOf("queue_length"))?.length, 0);

@@ -87,8 +87,9 @@ function resolve(
   throw new MeshError("invalid", `${model.name} is a model for ${model.spec.task}, not for this`);
 }
 
-function optionsOf(job: Job | undefined, { signal }: CallContext): WorkOptions {
-  return { priority: job?.priority ?? Priority.UNSPECIFIED, caller: job?.caller ?? "", signal };
+function optionsOf(job: Job | undefined, { signal, trace }: CallContext): WorkOptions {
+  const { priority = Priority.UNSPECIFIED, caller = "" } = job ?? {};
+  return { priority, caller, signal, trace };
 }
 
 function ranOf(

@@ -1,3 +1,4 @@
+import type { Span } from "../../lib/tracing/span.js";
 import type { CompiledRule } from "./policy/compile-rule.js";
 import type { RulesByCounted } from "./policy/policy.js";
 import type { Spending } from "./requests.js";
@@ -27,8 +28,13 @@ export function itemsOf(
 }
 
 /** With the terms only where something is held. */
-export function chargeOf(items: readonly Item[], reservation?: ReservationTerms): Charge {
-  return reservation !== undefined && holds(items) ? { items, reservation } : { items };
+export function chargeOf(
+  items: readonly Item[],
+  { terms, trace }: { readonly terms?: ReservationTerms | undefined; readonly trace: Span },
+): Charge {
+  return terms !== undefined && holds(items)
+    ? { items, reservation: terms, trace }
+    : { items, trace };
 }
 
 export function holds(items: readonly Item[]): boolean {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Registry } from "prom-client";
 import { MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
+import { Breakers } from "../../lib/metrics/breakers.js";
 import { createRatelimitMetrics } from "./metrics.js";
 import { RuleCounts, ruleNamesMax } from "./rule-counts.js";
 import type { AppliedRule, Decision, OnStoreFailure } from "./stores/charge.js";
@@ -50,6 +51,7 @@ test("a store that is elsewhere has metrics of how it was reached, one in memory
   const shared = {
     isConnected: true,
     breaker: "half_open",
+    breakerFailures: 9,
     degradedSinceMs: 1,
     timeouts: 1,
     errors: 2,
@@ -59,10 +61,12 @@ test("a store that is elsewhere has metrics of how it was reached, one in memory
   } as const;
   const redis: StoreStatus = { ...memory, kind: "redis", shared, overLimit: { hits: 6, keys: 8 } };
   const expected = [
-    "redis_connected 1",
-    "breaker_open 1",
-    'redis_failures_total{kind="timeout"} 1',
-    'redis_failures_total{kind="error"} 2',
+    "arrowmesh_redis_connected 1",
+    'arrowmesh_redis_errors_total{kind="timeout"} 1',
+    'arrowmesh_redis_errors_total{kind="error"} 2',
+    'arrowmesh_breaker_state{breaker="redis"} 1',
+    'arrowmesh_breaker_failures_total{breaker="redis"} 9',
+    'arrowmesh_breaker_half_open_slots{breaker="redis"} 1',
     "redis_unknown_outcomes_total 3",
     "settlements_kept 4",
     "settlements_dropped_total 5",
@@ -98,7 +102,7 @@ test("limits beyond so many names are counted together", () => {
 function open() {
   const clock = new FakeClock();
   const registry = new Registry();
-  const count = createRatelimitMetrics(registry);
+  const count = createRatelimitMetrics({ registry, clock, breakers: new Breakers(registry) });
   const faulty = new FaultyStore(new MemoryStore({ keysMax: 10, reservationsMax: 10 }, clock));
   return { clock, registry, count, faulty, metered: new MeteredStore(faulty, count, clock) };
 }

@@ -1,5 +1,7 @@
 import { Counter, type Registry } from "prom-client";
+import type { Clock } from "../../lib/clock.js";
 import { LightHistogram } from "../../lib/light-histogram.js";
+import type { Breakers } from "../../lib/metrics/breakers.js";
 import type { WatchedFiles } from "./files/watched-files.js";
 import { type Counted, countables } from "./policy/rule.js";
 import type { Spending } from "./requests.js";
@@ -28,7 +30,12 @@ export interface RatelimitCounts extends DecisionCounts {
   observe(store: LimitStore, status: () => StoreStatus): void;
 }
 
-export function createRatelimitMetrics(registry: Registry): RatelimitCounts {
+export function createRatelimitMetrics(platform: {
+  readonly registry: Registry;
+  readonly breakers: Breakers;
+  readonly clock: Clock;
+}): RatelimitCounts {
+  const { registry, clock } = platform;
   const rules = new RuleCounts();
   countByRule(registry, rules, {
     name: "arrowmesh_ratelimit_limit_decisions_total",
@@ -47,7 +54,7 @@ export function createRatelimitMetrics(registry: Registry): RatelimitCounts {
     name: "arrowmesh_ratelimit_decision_seconds",
     help: "Seconds that the store took to decide, of decisions that spend.",
     buckets: secondsBuckets,
-    registry,
+    ...{ registry, clock },
   }).series();
   return {
     decision({ spends }, decision) {
@@ -68,7 +75,7 @@ export function createRatelimitMetrics(registry: Registry): RatelimitCounts {
     },
     observe(store, status) {
       observeReservations(registry, store);
-      observeStatus(registry, status);
+      observeStatus(platform, status);
     },
   };
 }

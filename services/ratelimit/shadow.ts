@@ -1,4 +1,5 @@
 import { MeshError } from "../../lib/errors.js";
+import type { Span } from "../../lib/tracing/span.js";
 import { chargeOf, type Held, holds, itemsOf } from "./charges.js";
 import type { RatelimitCounts } from "./metrics.js";
 import type { RulesByCounted } from "./policy/policy.js";
@@ -8,6 +9,13 @@ import type { LimitStore } from "./stores/store.js";
 
 /** Longer than any id of a caller, so that none is the same. */
 const idPrefix = "shadow".padEnd(65, ":");
+
+/** How something is spent, and for which call. */
+export interface SpendingTerms {
+  readonly held: Held;
+  readonly terms: ReservationTerms | undefined;
+  readonly trace: Span;
+}
 
 /**
  * Rules that are tried out. They are charged for what the others allowed, in a decision of their own, so whatever comes
@@ -28,7 +36,7 @@ export class Shadow {
   async spend(
     rules: RulesByCounted,
     spending: Spending,
-    { held, terms }: { readonly held: Held; readonly terms: ReservationTerms | undefined },
+    { held, terms, trace }: SpendingTerms,
   ): Promise<boolean> {
     const all = itemsOf(rules, spending, held);
     const items = terms === undefined ? all.filter(({ isHeld }) => !isHeld) : all;
@@ -37,7 +45,7 @@ export class Shadow {
     this.#hasHeld ||= isHolding;
     try {
       const decision = await this.#store.spend(
-        chargeOf(items, terms && { ...terms, id: idPrefix + terms.id }),
+        chargeOf(items, { terms: terms && { ...terms, id: idPrefix + terms.id }, trace }),
       );
       this.#count.shadow(spending, decision);
       return decision.allowed && isHolding;

@@ -31,6 +31,7 @@ test("the status of shared counters says since when they are away, as long as th
   const shared = {
     isConnected: false,
     breaker: "open",
+    breakerFailures: 5,
     degradedSinceMs: 2_000,
     timeouts: 1,
     errors: 4,

@@ -13,8 +13,8 @@ export function answerStream<Q, R>(
   answer: (request: Q) => Promise<R>,
 ): AsyncGenerator<StreamAnswer<R>> {
   const { window, bound, context } = options;
-  const { signal, requestId } = context;
-  return answerEach(requests, { window, requestId }, ({ request }) => {
+  const { signal } = context;
+  return answerEach(requests, { window, context }, ({ request }) => {
     const given = requireSet(request);
     return answerPatiently(() => answer(given), bound, signal);
   });

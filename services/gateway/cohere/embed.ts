@@ -39,6 +39,7 @@ export async function answerEmbed(
     ...{ inputs: texts, inputsMax, normalize: true, dimensions: body.output_dimension },
     ...truncationOf[body.truncate ?? "END"],
     tokensMax: body.max_tokens,
+    formats: body.embedding_types,
     inputType: body.input_type,
     priority: urgencyOf(body, request),
   };

@@ -10,6 +10,7 @@ import {
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { assert } from "../../../lib/assert.js";
 import { MeshError, toMeshError } from "../../../lib/errors.js";
+import { httpFactsOf } from "../../../lib/http-calls.js";
 import {
   type ActiveCall,
   beginCall,
@@ -18,9 +19,10 @@ import {
 } from "../../../lib/interceptors/interceptor.js";
 import { tellLimits } from "../../../lib/rate-limit-headers.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
-import type { OpenEntry } from "../../../lib/rpc/entry.js";
+import { type OpenEntry, tellIds } from "../../../lib/rpc/entry.js";
 import type { Admission } from "../admission.js";
 import { useZodSchemas } from "../openapi/route-schemas.js";
+import { rewriteToPage } from "../status/page-address.js";
 import { compressAnswers, validateAnswers } from "./answers.js";
 import { answerErrors, wordsOf } from "./errors.js";
 import { malformed, parseJson } from "./parse-json.js";
@@ -51,6 +53,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     serverFactory: options.createServer,
     genReqId: () => randomUUID(),
     routerOptions: { ignoreTrailingSlash: true },
+    rewriteUrl: rewriteToPage,
     forceCloseConnections: false,
   });
   app.decorateRequest("call", undefined);
@@ -119,6 +122,7 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
       role: "gateway",
       name: `${request.method} ${route}`,
       protocol: "http",
+      http: httpFactsOf(request),
       authorization: request.headers.authorization,
     };
     const entry = openEntry({
@@ -129,11 +133,15 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
       timeoutMs: undefined,
       isStream: false,
     });
-    void reply.header("x-request-id", entry.context.requestId);
+    tellIds(entry.context, (header, value) => void reply.header(header, value));
     reply.raw.once("close", () => {
       const hasLeft = !reply.raw.writableFinished;
       if (hasLeft) entry.cancel();
       entry.close();
+      const { callRecord } = entry.context;
+      if (callRecord !== undefined && reply.raw.headersSent) {
+        callRecord.httpStatus = reply.raw.statusCode;
+      }
       request.call?.end(
         request.fault ?? (hasLeft ? toMeshError(entry.context.signal.reason) : undefined),
       );
@@ -150,7 +158,8 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
 /** What limits said of a call stands in its answer, whatever it is. */
 function addLimitHeaders(app: FastifyInstance): void {
   app.addHook("onSend", (request, reply, _payload, done) => {
-    tellLimits(request.call?.context.limitRecord, (name, value) => void reply.header(name, value));
+    const record = request.call?.context.callRecord;
+    tellLimits(record?.limits, (name, value) => void reply.header(name, value));
     done();
   });
 }

@@ -55,7 +55,7 @@ export function createOipGateway(config: OipConfig, deps: OipDeps): Binding {
     ...describingHandlers(inference, deps),
     modelInfer: infer,
     modelStreamInfer: (requests, context) =>
-      inferEach(requests, config.streamWindow, (request) => infer(request, context)),
+      inferEach(requests, { window: config.streamWindow, context }, infer),
     repositoryIndex: (request, context) => inference.repositoryIndex(request, context),
 
     repositoryModelLoad: (request, context) =>

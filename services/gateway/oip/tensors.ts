@@ -7,10 +7,28 @@ import {
 import { callerParameter } from "../../../lib/oip/parameters.js";
 import { elementCount, type RawTensor, readInputs } from "../../../lib/oip/tensors.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
+import { inSpan } from "../../../lib/tracing/in-span.js";
+import { describeModel, describeOrder } from "../operations/describe-work.js";
 import type { InferDeps } from "./gateway.js";
 
 /** take a request -> reserve the tokens of a text model's ids -> inference -> commit, or release on any failure */
 export async function inferTensors(
+  request: ModelInferRequest,
+  context: CallContext,
+  deps: Pick<InferDeps, "inference" | "directory" | "limiter">,
+): Promise<ModelInferResponse> {
+  return await inSpan("predict", context, async (inner, span) => {
+    const { inputs } = request;
+    const model = deps.directory.nameOf(request.modelName);
+    describeOrder(span, "tensors", { model, inputs: inputs.length });
+    const response = await inferLimited(request, inner, deps);
+    const { modelName, modelVersion } = response;
+    describeModel(span, { model: modelName, version: modelVersion });
+    return response;
+  });
+}
+
+async function inferLimited(
   request: ModelInferRequest,
   context: CallContext,
   { inference, directory, limiter }: Pick<InferDeps, "inference" | "directory" | "limiter">,
@@ -23,10 +41,15 @@ export async function inferTensors(
     const tokens = tokensMax > 0 ? tokensOf(inputs) : 0;
     if (tokens === 0) return await inference.modelInfer(forwarded, context);
 
+    context.trace.set("gen_ai.usage.input_tokens", tokens);
     const reservation = await limiter.reserveTokens(tokens, context, name);
     try {
       const response = await inference.modelInfer(forwarded, context);
       reservation.commit();
+      if (context.callRecord !== undefined) {
+        context.callRecord.version = response.modelVersion;
+        context.callRecord.tokens += tokens;
+      }
       return response;
     } catch (error) {
       reservation.release();

@@ -28,6 +28,7 @@ export async function answerEmbeddings(
     ...unsaid,
     ...readModelName(body.model),
     ...{ inputs: body.input, inputsMax, dimensions: body.dimensions },
+    formats: [body.encoding_format ?? "float"],
     ...truncationOf(body),
     isSpecialAdded: body.add_special_tokens,
     inputType: body.input_type,

@@ -8,7 +8,7 @@ const units = [
 
 /** `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, each of the tightest limit that applies to the caller. */
 export function addLimitHeaders(reply: FastifyReply): void {
-  const record = reply.request.call?.context.limitRecord;
+  const record = reply.request.call?.context.callRecord?.limits;
   if (record === undefined) return;
   for (const [name, unit] of units) {
     const limit = record[name].find((one) => one.unit === unit);

@@ -43,8 +43,9 @@ export function createClassify(
 ): Classify {
   return async (order, context) => {
     const { results, usage } = await work(order, context, {
+      operation: "classify",
       fitness,
-      async compute({ model, sequences }) {
+      async compute({ model, sequences }, context) {
         const job = jobOf(model, order, context);
         const { labels, scores, ran } = await inference.classify(
           {
@@ -54,13 +55,16 @@ export function createClassify(
           },
           context,
         );
-        const rows = sequences.map((_, row) =>
-          labels.map((label, at) => ({ label, score: scores[row * labels.length + at] ?? 0 })),
-        );
-        return toComputed(rows, ran);
+        return toComputed({ labels, scores }, ran);
       },
+      finish: ({ labels, scores }, { sequences }) =>
+        sequences.map((_, row) =>
+          highestFirst(
+            labels.map((label, at) => ({ label, score: scores[row * labels.length + at] ?? 0 })),
+          ),
+        ),
     });
-    return { usage, predictions: results.map(highestFirst) };
+    return { usage, predictions: results };
   };
 }
 

@@ -1,5 +1,6 @@
 import type { CallContext } from "../../../lib/rpc/call.js";
 import type { Embed } from "./embed.js";
+import { inPostprocessing } from "./in-postprocessing.js";
 import type { WorkOrder } from "./order.js";
 import type { Usage } from "./work.js";
 
@@ -22,10 +23,9 @@ export function createCompare(embed: Embed): Compare {
       context,
     );
     const [source, ...others] = vectors;
-    return {
-      usage,
-      cosines: source === undefined ? [] : others.map((other) => dot(source, other)),
-    };
+    if (source === undefined) return { usage, cosines: [] };
+    const cosines = inPostprocessing(context, () => others.map((other) => dot(source, other)));
+    return { usage, cosines };
   };
 }
 

@@ -28,8 +28,9 @@ export function createEmbedSparse(
 ): EmbedSparse {
   return async (order, context) => {
     const { results, usage } = await work(order, context, {
+      operation: "embed_sparse",
       fitness: makesSparseVectors,
-      async compute({ model, sequences }) {
+      async compute({ model, sequences }, context) {
         const job = jobOf(model, order, context);
         const { vectors, ran } = await inference.embedSparse(
           { job, sequences: sequences.map(({ ids }) => ({ ids })) },
@@ -37,6 +38,7 @@ export function createEmbedSparse(
         );
         return toComputed(vectors, ran);
       },
+      finish: (vectors) => vectors,
     });
     return { usage, vectors: results };
   };

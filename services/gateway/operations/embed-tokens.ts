@@ -21,15 +21,18 @@ export function createEmbedTokens(
 ): EmbedTokens {
   return async (order, context) => {
     const { results, usage } = await work(order, context, {
+      operation: "embed_tokens",
       fitness: makesVectors,
-      async compute({ model, sequences }) {
+      async compute({ model, sequences }, context) {
         const job = jobOf(model, order, context);
         const { dimensions, vectors, ran } = await inference.embedTokens(
           { job, sequences: sequences.map(({ ids }) => ({ ids })) },
           context,
         );
-        return toComputed({ dimensions, vectors: vectors.map(toFloat32) }, ran);
+        context.trace.set("gen_ai.embeddings.dimension.count", dimensions);
+        return toComputed({ dimensions, vectors }, ran);
       },
+      finish: ({ dimensions, vectors }) => ({ dimensions, vectors: vectors.map(toFloat32) }),
     });
     return { usage, dimensions: results.dimensions, vectors: results.vectors };
   };

@@ -6,6 +6,7 @@ import {
 } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../../lib/clock.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
+import { inSpan } from "../../../lib/tracing/in-span.js";
 import type { Fitness } from "../model-directory.js";
 import type { Computed as ComputedVectors, VectorCache } from "../vector-cache.js";
 import { toFloat32 } from "./float32.js";
@@ -47,15 +48,24 @@ export const makesVectors: Fitness = {
 export function createEmbed({ work, inference, cache, clock, computeMsMax }: EmbedDeps): Embed {
   return async (order, context) => {
     const { results, usage } = await work(order, context, {
+      operation: "embed",
       fitness: makesVectors,
       validate: (model) => requireDimensions(model, order),
-      compute: async (tokenized) => {
-        const { vectors, ran, computedTokens } = await vectorsOf(tokenized, order, context);
-        const whole = tokenized.model.dimensions;
-        const { dimensions = whole } = order;
-        const wanted =
-          dimensions < whole ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors;
-        return toComputed({ dimensions, vectors: wanted }, ran, computedTokens);
+      async compute(tokenized, context) {
+        const { dimensions = tokenized.model.dimensions } = order;
+        context.trace.set("gen_ai.embeddings.dimension.count", dimensions);
+        const { vectors, ran, computedTokens } = await inSpan("cache", context, (inner) =>
+          vectorsOf(tokenized, order, inner),
+        );
+        return toComputed(vectors, ran, computedTokens);
+      },
+      finish(vectors, { model }) {
+        const { dimensions = model.dimensions } = order;
+        const isCut = dimensions < model.dimensions;
+        return {
+          dimensions,
+          vectors: isCut ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors,
+        };
       },
     });
     return { usage, dimensions: results.dimensions, vectors: results.vectors };
@@ -68,6 +78,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
   ) {
     let ran: Ran | undefined;
     let computedTokens = 0;
+    let computedInputs = 0;
     const job = jobOf(model, { priority }, context);
     // Others may wait for this computation too: it outlives the caller who began it, within a time of its own.
     const compute = async (
@@ -75,6 +86,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       signal: AbortSignal,
     ): Promise<ComputedVectors> => {
       computedTokens = tokensAt(places, sequences);
+      computedInputs = places.length;
       const deadlineAtMs = clock.nowMs() + computeMsMax;
       const answer = await inference.embed(
         {
@@ -96,9 +108,12 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
     const options = `${normalize ? "unit" : "raw"} ${version} ${name}`;
     const ids = sequences.map((sequence) => sequence.ids);
     const vectors = await cache.get(
-      { revision, options, sequences: ids, signal: context.signal },
+      { revision, options, sequences: ids, signal: context.signal, trace: context.trace },
       compute,
     );
+    if (context.callRecord !== undefined) {
+      context.callRecord.cachedInputs += sequences.length - computedInputs;
+    }
     return { vectors, ran, computedTokens };
   }
 }

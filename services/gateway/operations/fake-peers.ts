@@ -27,6 +27,7 @@ import { createModelDirectory, type ModelDirectory } from "../model-directory.js
 import { VectorCache } from "../vector-cache.js";
 import { createOperations, type Operations } from "./operations.js";
 import { unsaid } from "./order.js";
+import type { WorkCounts } from "./work-counts.js";
 
 export type Served = MessageInitShape<typeof ModelSchema>;
 
@@ -166,16 +167,20 @@ export function createFakePath({ areCachedTokensCharged = false } = {}): {
   readonly tokenizer: Channel;
   /** Inputs of each request that was shed. */
   readonly shed: readonly number[];
+  /** What metrics would have heard. */
+  readonly counted: string[];
   readonly operations: Operations;
 } {
   const peers = new FakePeers();
   const clock = systemClock;
+  const counted: string[] = [];
   const limiter = new Limiter(
     channelTo(peers.ratelimit),
     { reservationMs: 1_000, areCachedTokensCharged },
     {
       clock,
       log: createLog("silent"),
+      counts: { degraded: () => void counted.push("degraded") },
     },
   );
   const shed: number[] = [];
@@ -185,12 +190,22 @@ export function createFakePath({ areCachedTokensCharged = false } = {}): {
   const inference = channelTo(peers.inference);
   const directory = createModelDirectory(inference, { clock, random: Math.random });
   const tokenizer = channelTo(peers.tokenizer);
-  const deps = { tokenizer, inference, directory, limiter, admission, cache, clock };
+  const counts: WorkCounts = {
+    answered({ kind, usage, isComputed }) {
+      counted.push(
+        `${kind} of ${usage.model}: ${usage.tokenCounts}${isComputed ? "" : ", remembered"}`,
+      );
+    },
+    failed({ kind, model, inputs, inputsMax, error }) {
+      counted.push(`${kind} of ${model}: ${inputs} of ${inputsMax} failed, ${error.fault}`);
+    },
+  };
+  const deps = { tokenizer, inference, directory, limiter, admission, cache, clock, counts };
   return {
     peers,
     limiter,
     ...{ admission, directory, tokenizer },
-    shed,
+    ...{ shed, counted },
     operations: createOperations({ ...deps, computeMsMax: 5_000 }),
   };
 }

@@ -15,6 +15,7 @@ import { createEncode } from "./encoding.js";
 import { createRerank, type Rerank } from "./rerank.js";
 import { createDecode, createTokenize, type Decode, type Tokenize } from "./tokenize.js";
 import { createWork } from "./work.js";
+import { countWork, type WorkCounts } from "./work-counts.js";
 import { createZeroShot, type ZeroShot } from "./zero-shot.js";
 
 /** What the mesh can do with text. Every protocol is an adapter over these: it parses, calls and formats. */
@@ -40,6 +41,8 @@ export interface OperationsDeps {
   readonly admission: Admission;
   readonly cache: VectorCache;
   readonly clock: Clock;
+  /** Absent where nobody counts. */
+  readonly counts?: WorkCounts;
   /** What one computation may take, whoever waits for it. */
   readonly computeMsMax: number;
 }
@@ -50,7 +53,9 @@ export function createOperations(deps: OperationsDeps): Operations {
   const inference = deps.inference.client(InferenceService);
   const tokenizer = deps.tokenizer.client(TokenizerService);
   const encode = createEncode(tokenizer, { isGathering: deps.isTokenizerRemote ?? false });
-  const work = createWork({ ...deps, encode });
+  const uncounted = createWork({ ...deps, encode });
+  const { counts } = deps;
+  const work = counts === undefined ? uncounted : countWork(uncounted, { ...deps, counts });
   const embed = createEmbed({ ...deps, work, inference });
   const compare = createCompare(embed);
   const score = createClassify(work, inference, readsPairs);

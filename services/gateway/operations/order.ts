@@ -44,6 +44,8 @@ export interface WorkOrder extends ModelName {
   readonly priority: Priority;
   /** Whether all inputs must find room among those in work, or one free place is enough. */
   readonly isAdmittedWhole: boolean;
+  /** How the caller wants vectors written; undefined where the protocol has one way only. */
+  readonly formats?: readonly string[] | undefined;
   /** Whether it waits for room among those in work, where a single request is refused: for messages of streams. */
   readonly isPatient: boolean;
 }

@@ -8,6 +8,7 @@ import { charactersPerToken, tooManyCharacters } from "../../../lib/characters.j
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import type { Limiter } from "../limiter.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
+import { inTokenization, tokensOfAll } from "./in-tokenization.js";
 import { type ModelName, refusal, requireContent, requireCount } from "./order.js";
 
 export interface TokenizeOrder extends ModelName {
@@ -59,15 +60,18 @@ export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps):
       );
       requireContent(texts);
       requireCharacters(texts, tokensMax * charactersPerToken);
-      const { encodings } = await tokenizer.encode(
-        {
-          ...{ model: name, version, revision, texts: [...texts] },
-          addSpecialTokens: order.isSpecialAdded,
-          ...(promptName !== undefined && { promptName }),
-          offsetUnit: order.unit,
-          unlimited: true,
-        },
+      const request = {
+        ...{ model: name, version, revision, texts: [...texts] },
+        addSpecialTokens: order.isSpecialAdded,
+        ...(promptName !== undefined && { promptName }),
+        offsetUnit: order.unit,
+        unlimited: true,
+      };
+      const { encodings } = await inTokenization(
         context,
+        texts.length,
+        (inner) => tokenizer.encode(request, inner),
+        (answer) => tokensOfAll(answer.encodings),
       );
       return { model: name, encodings };
     });
@@ -94,13 +98,16 @@ export function createDecode({ tokenizer, directory, limiter }: TokenizeDeps): D
         named.version,
         readsText,
       );
-      const { texts } = await tokenizer.decode(
-        {
-          ...{ model: name, version, revision },
-          sequences: sequences.map((ids) => ({ ids: [...ids] })),
-          skipSpecialTokens: isSpecialSkipped,
-        },
+      const request = {
+        ...{ model: name, version, revision },
+        sequences: sequences.map((ids) => ({ ids: [...ids] })),
+        skipSpecialTokens: isSpecialSkipped,
+      };
+      const { texts } = await inTokenization(
         context,
+        sequences.length,
+        (inner) => tokenizer.decode(request, inner),
+        () => tokensOfAll(inputs),
       );
       return texts;
     });

@@ -3,11 +3,16 @@ import type { Encoding } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.
 import type { Clock } from "../../../lib/clock.js";
 import { toMeshError } from "../../../lib/errors.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
+import type { CallRecord } from "../../../lib/rpc/call-record.js";
 import { untilAborted } from "../../../lib/rpc/dispatch.js";
+import { inSpan } from "../../../lib/tracing/in-span.js";
 import type { Admission } from "../admission.js";
 import type { Limiter } from "../limiter.js";
 import type { Fitness, ModelDirectory } from "../model-directory.js";
+import { describeModel, describeOrder, type Operation } from "./describe-work.js";
 import type { Encode } from "./encoding.js";
+import { inPostprocessing } from "./in-postprocessing.js";
+import { inTokenization, tokensOfAll } from "./in-tokenization.js";
 import { promptNameOf } from "./input-type.js";
 import { countCharacters, requireContent, requireCount, type WorkOrder } from "./order.js";
 
@@ -42,8 +47,8 @@ export interface Tokenized {
 }
 
 /** What the model made of them. */
-export interface Computed<T> {
-  readonly results: T;
+export interface Computed<C> {
+  readonly numbers: C;
   readonly queueMs: number;
   readonly computeMs: number;
   /** Tokens that were computed for this request alone; undefined: all of them. */
@@ -51,20 +56,29 @@ export interface Computed<T> {
 }
 
 /** One operation's own part of the way. */
-export interface Step<T> {
+export interface Step<C, T> {
+  readonly operation: Operation;
   /** Which models can do it. */
   readonly fitness: Fitness;
   /** Refuses what this model cannot do, before anything is spent. */
   readonly validate?: (model: Model) => void;
-  compute(tokenized: Tokenized, context: CallContext): Promise<Computed<T>>;
+  compute(tokenized: Tokenized, context: CallContext): Promise<Computed<C>>;
+  /** Makes results of the model's numbers. */
+  finish(numbers: C, tokenized: Tokenized): T;
 }
 
 export interface Answer<T> {
   readonly results: T;
   readonly usage: Usage;
+  /** Whether the model ran for this request; false for what was remembered, or computed for others. */
+  readonly isComputed: boolean;
 }
 
-export type Work = <T>(order: WorkOrder, context: CallContext, step: Step<T>) => Promise<Answer<T>>;
+export type Work = <C, T>(
+  order: WorkOrder,
+  context: CallContext,
+  step: Step<C, T>,
+) => Promise<Answer<T>>;
 
 export interface WorkDeps {
   readonly encode: Encode;
@@ -75,15 +89,26 @@ export interface WorkDeps {
 }
 
 /** A request that was admitted and paid for as one. */
-interface Taken<T> {
+interface Taken<C, T> {
   readonly order: WorkOrder;
   readonly context: CallContext;
-  readonly step: Step<T>;
+  readonly step: Step<C, T>;
 }
 
 /** The way of every operation: take a request -> model -> tokens -> reserve them -> compute -> commit, or release. */
 export function createWork({ encode, directory, limiter, admission, clock }: WorkDeps): Work {
-  return async (order, context, step) => {
+  return (order, context, step) =>
+    inSpan("predict", context, async (inner, span) => {
+      const model = directory.nameOf(order.model, step.fitness);
+      describeOrder(span, step.operation, { ...order, model, inputs: order.inputs.length });
+      const answer = await admitted({ order, context: inner, step });
+      describeModel(span, answer.usage);
+      span.set("gen_ai.usage.input_tokens", answer.usage.tokens);
+      return answer;
+    });
+
+  async function admitted<C, T>(taken: Taken<C, T>): Promise<Answer<T>> {
+    const { order, context, step } = taken;
     const inputs = order.inputs.length;
     if (order.isPatient) await admission.enterInTurn(inputs, context.signal);
     else admission.enter(inputs, order.isAdmittedWhole);
@@ -91,15 +116,15 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
       const name = directory.nameOf(order.model, step.fitness);
       return await limiter.withRequest(context, name, async () => {
         requireCount(order);
-        return await untilAborted(onServedVersion({ order, context, step }), context.signal);
+        return await untilAborted(onServedVersion(taken), context.signal);
       });
     } finally {
       admission.leave(inputs);
     }
-  };
+  }
 
   /** A version may go between being chosen and being asked; then the request runs on what took its place. */
-  async function onServedVersion<T>(taken: Taken<T>): Promise<Answer<T>> {
+  async function onServedVersion<C, T>(taken: Taken<C, T>): Promise<Answer<T>> {
     const { order, step } = taken;
     const choose = () => directory.resolve(order.model, order.version, step.fitness);
     const model = await choose();
@@ -114,33 +139,41 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
     }
   }
 
-  async function run<T>({ order, context, step }: Taken<T>, model: Model): Promise<Answer<T>> {
+  async function run<C, T>(
+    { order, context, step }: Taken<C, T>,
+    model: Model,
+  ): Promise<Answer<T>> {
     const startedAtMs = clock.nowMs();
     step.validate?.(model);
     requireContent(order.inputs);
     const promptName = order.promptName ?? promptNameOf(order.inputType, model.promptNames);
     const { inputs, truncate, truncationSide, tokensMax, isSpecialAdded } = order;
     const wanted = { inputs, truncate, truncationSide, tokensMax, promptName, isSpecialAdded };
-    const sequences = await encode(wanted, model, context);
+    const sequences = await inTokenization(
+      context,
+      inputs.length,
+      (inner) => encode(wanted, model, inner),
+      tokensOfAll,
+    );
     const tokenizationMs = clock.nowMs() - startedAtMs;
     const tokenCounts = sequences.map(({ ids }) => ids.length);
     const tokens = tokenCounts.reduce((total, count) => total + count, 0);
 
     const reservation = await limiter.reserveTokens(tokens, context, model.name);
     try {
-      const computed = await step.compute({ model, sequences }, context);
-      const { results, queueMs, computeMs } = computed;
+      const tokenized = { model, sequences };
+      const computed = await step.compute(tokenized, context);
+      const { numbers, queueMs, computeMs } = computed;
+      const results = inPostprocessing(context, () => step.finish(numbers, tokenized));
       reservation.commit(computed.computedTokens);
       const totalMs = clock.nowMs() - startedAtMs;
       const usage: Usage = {
-        model: model.name,
-        version: model.version,
-        tokenCounts,
-        tokens,
+        ...{ model: model.name, version: model.version, tokenCounts, tokens },
         characters: countCharacters(order.inputs),
         timing: { totalMs, tokenizationMs, queueMs, computeMs },
       };
-      return { results, usage };
+      recordUsage(context.callRecord, usage);
+      return { results, usage, isComputed: computed.computedTokens !== 0 };
     } catch (error) {
       reservation.release();
       throw error;
@@ -148,14 +181,25 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
   }
 }
 
+function recordUsage(record: CallRecord | undefined, usage: Usage): void {
+  if (record === undefined) return;
+  record.model = usage.model;
+  record.version = usage.version;
+  record.inputs += usage.tokenCounts.length;
+  record.tokens += usage.tokens;
+  record.tokenizationMs += usage.timing.tokenizationMs;
+  record.queueMs += usage.timing.queueMs;
+  record.computeMs += usage.timing.computeMs;
+}
+
 /** What an inference call answered, as the outcome of a step. */
-export function toComputed<T>(
-  results: T,
+export function toComputed<C>(
+  numbers: C,
   ran: Ran | undefined,
   computedTokens?: number,
-): Computed<T> {
+): Computed<C> {
   const { queueMs = 0, computeMs = 0 } = ran ?? {};
-  return { results, queueMs, computeMs, computedTokens };
+  return { numbers, queueMs, computeMs, computedTokens };
 }
 
 /** The part of an inference call that says which model, for whom and how urgent. */

@@ -2,6 +2,7 @@ import type { CallContext } from "../../../lib/rpc/call.js";
 import type { Classified, Scored } from "./classify.js";
 import { dot } from "./compare.js";
 import type { Embed } from "./embed.js";
+import { inPostprocessing } from "./in-postprocessing.js";
 import { refusal, requireContent, requireCount, type WorkOrder } from "./order.js";
 
 export interface ZeroShotOrder extends WorkOrder {
@@ -33,13 +34,16 @@ export function createZeroShot(embed: Embed): ZeroShot {
       context,
     );
     const meanings = vectors.slice(inputs.length);
-    const predictions = vectors.slice(0, inputs.length).map((vector) => {
+    const toScored = (vector: Float32Array): readonly Scored[] => {
       const cosines = meanings.map((meaning) => dot(vector, meaning));
       const scores = isMultiLabel ? cosines.map(clip) : softmax(cosines);
       return labels
         .map((label, at): Scored => ({ label, score: scores[at] ?? 0 }))
         .toSorted((a, b) => b.score - a.score);
-    });
+    };
+    const predictions = inPostprocessing(context, () =>
+      vectors.slice(0, inputs.length).map(toScored),
+    );
     return { usage, predictions };
   };
 }

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Registry } from "prom-client";
 import { MeshError } from "../../../lib/errors.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
@@ -15,14 +14,12 @@ import { readTeiBody, vertexBody } from "./bodies.js";
 import { createDefaultAction } from "./default-action.js";
 import { describedRoutes } from "./described-routes.js";
 import { createInfo } from "./info.js";
-import { createTeiMetrics, type Measure } from "./metrics.js";
 import { createVertex } from "./vertex.js";
 
 export interface TeiDeps {
   readonly operations: Operations;
   readonly directory: ModelDirectory;
   readonly admission: Admission;
-  readonly registry: Registry;
   readonly version: string;
 }
 
@@ -35,7 +32,6 @@ export function addTeiRoutes(
   const { directory } = deps;
   const actions = createActions(config, deps.operations);
   const early = refuseEarly(deps.admission);
-  const run = createRun(createTeiMetrics(deps.registry, () => deps.admission.inputs));
   // A scope of its own: actions read bodies, since some routes know only then which action it is.
   void app.register(async (plain) => {
     plain.setValidatorCompiler(() => (value) => ({ value }));
@@ -88,12 +84,12 @@ const vertexSchema = {
 const infoSchema = { summary: "What the server serves", response: { 200: answers.infoAnswer } };
 const pingSchema = { summary: "The server lives" };
 
-function createRun(measure: Measure) {
-  return (action: Action) => async (request: FastifyRequest, reply: FastifyReply) => {
+function run(action: Action) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
     const body = requireJson(request);
     const caller: Caller = { context: contextOf(request), priority: priorityOf(request) };
     const read: ReadBody = (schema) => readTeiBody(schema, body);
-    const { json, usage } = await measure(action(read, caller));
+    const { json, usage } = await action(read, caller);
     if (usage !== undefined) void reply.headers(computeHeaders(usage));
     return reply.type("application/json").send(json);
   };

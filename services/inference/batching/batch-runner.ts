@@ -1,15 +1,17 @@
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../../lib/clock.js";
-import { MeshError } from "../../../lib/errors.js";
+import type { MeshError } from "../../../lib/errors.js";
 import type { BatchMetrics } from "../metrics.js";
 import type { NamedTensor, WorkOptions } from "../models/served-model.js";
 import type { Statistics } from "../models/statistics.js";
 import type { Batch, BatchListener, Engine, Row, StartedBatch, TensorBatch } from "./batch.js";
+import { BatchSpans, exemplarOf, type ModelFacts } from "./batch-spans.js";
+import { CallSpans } from "./call-spans.js";
+import { modelClosed, modelFailed, queueExpired, queueFull, workerDied } from "./faults.js";
 import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
 
 /** A batch whose worker died runs once more, then its calls fail. */
 const attemptsMax = 2;
-const retryAfterMs = 1_000;
 
 /** Where the time of a call went. */
 export interface CallTiming {
@@ -28,6 +30,7 @@ interface Call {
   readonly collect: Collect;
   readonly answer: (tensors: readonly NamedTensor[]) => void;
   readonly timing: { queueMs: number; computeMs: number };
+  readonly spans: CallSpans;
   missing: number;
   /** Answered or failed: nobody waits for it any more. */
   isSettled: boolean;
@@ -45,10 +48,12 @@ interface Item extends Waiting {
 interface Started {
   readonly items: readonly Item[];
   readonly batch: StartedBatch;
+  readonly spans: BatchSpans;
 }
 
 export interface BatchRunnerDeps {
   readonly engine: Engine;
+  readonly model: ModelFacts;
   readonly clock: Clock;
   readonly metrics: BatchMetrics;
   readonly statistics: Statistics;
@@ -101,7 +106,7 @@ export class BatchRunner {
 
   #submit(
     works: readonly (Row | TensorBatch)[],
-    { signal, caller, priority }: WorkOptions,
+    { signal, caller, priority, trace }: WorkOptions,
     collect: Collect,
   ): Promise<{ readonly tensors: readonly NamedTensor[]; readonly timing: CallTiming }> {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -117,16 +122,18 @@ export class BatchRunner {
           tensors = outputs;
         },
         timing: { queueMs: 0, computeMs: 0 },
+        spans: new CallSpans(trace, works.length),
         missing: works.length,
         isSettled: false,
         settle: (error) => {
           if (call.isSettled) return;
           call.isSettled = true;
           signal.removeEventListener("abort", onAbort);
+          if (error !== undefined) this.#forget(call, error);
+          call.spans.ended(error);
           this.#deps.statistics.ended(error === undefined, this.#deps.clock.nowMs() - arrivedAtMs);
-          if (error === undefined) return resolve({ tensors, timing: call.timing });
-          this.#forget(call);
-          reject(error);
+          if (error === undefined) resolve({ tensors, timing: call.timing });
+          else reject(error);
         },
       };
       const isBulk = priority === Priority.BULK;
@@ -137,7 +144,9 @@ export class BatchRunner {
       });
       if (!this.#scheduler.offer(items)) {
         this.#deps.metrics.shed(items.length);
-        throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
+        const error = queueFull();
+        call.spans.ended(error);
+        throw error;
       }
       signal.addEventListener("abort", onAbort, { once: true });
       this.#planPump();
@@ -145,10 +154,14 @@ export class BatchRunner {
   }
 
   /** Takes what is left of a call out of the queue, and out of batches that have not begun to run. */
-  #forget(call: Call): void {
+  #forget(call: Call, error: MeshError): void {
     this.#scheduler.remove((item) => item.call === call);
     for (const started of this.#started) {
-      if (!started.items.some((item) => item.call === call) || !started.batch.revoke()) continue;
+      if (!started.items.some((item) => item.call === call)) continue;
+      if (!started.batch.revoke()) {
+        started.spans.left(call.spans, error);
+        continue;
+      }
       this.#started.delete(started);
       this.#scheduler.putBack(started.items.filter((item) => !item.call.isSettled));
       this.#planPump();
@@ -185,45 +198,47 @@ export class BatchRunner {
 
   /** Whether a worker took them; otherwise they are where they were. */
   #start(items: readonly Item[]): boolean {
-    const { clock, engine, metrics, statistics } = this.#deps;
+    const { clock, engine, metrics, statistics, model } = this.#deps;
     let started: Started | undefined;
-    const end = (): void => {
-      if (started !== undefined) this.#started.delete(started);
+    const end = (outcome: { readonly computeMs?: number; readonly error?: MeshError }): void => {
+      if (started === undefined) return;
+      this.#started.delete(started);
+      started.spans.ended(clock.nowMs(), outcome);
     };
     const count = (computeMs: number): void => {
       for (const item of items) {
         const queueMs = Math.max(0, clock.nowMs() - item.arrivedAtMs - computeMs);
-        metrics.queued(queueMs);
+        metrics.queued(queueMs, item.call.spans.trace.exemplarId());
         statistics.queued(queueMs);
         const { timing } = item.call;
         timing.queueMs = Math.max(timing.queueMs, queueMs);
         timing.computeMs = Math.max(timing.computeMs, computeMs);
       }
-      metrics.batch(
-        items.map((item) => item.tokenCount),
-        computeMs,
-      );
+      const tokenCounts = items.map((item) => item.tokenCount);
+      metrics.batch(tokenCounts, computeMs, exemplarOf(items));
       statistics.ran(items.length, computeMs, clock.dateMs());
     };
     const listener: BatchListener = {
       rows: (read, computeMs) => {
-        end();
+        end({ computeMs });
         count(computeMs);
         for (const [position, item] of items.entries()) deliver(item, read(position));
       },
       tensors: (outputs, computeMs) => {
-        end();
+        end({ computeMs });
         count(computeMs);
         items[0]?.call.answer(outputs);
         items[0]?.call.settle();
       },
       lost: (hadBegun) => {
-        end();
+        if (hadBegun) end({ error: workerDied() });
+        else if (started !== undefined) this.#started.delete(started);
         this.#retry(items, hadBegun);
       },
       failed: (cause) => {
-        end();
-        for (const { call } of items) call.settle(modelFailed(cause));
+        const error = modelFailed(cause);
+        end({ error });
+        for (const { call } of items) call.settle(error);
       },
     };
     const batch = engine.start(toBatch(items), listener, this.#scheduler.length === 0);
@@ -231,7 +246,10 @@ export class BatchRunner {
       this.#scheduler.putBack(items);
       return false;
     }
-    started = { items, batch };
+    const handedAtMs = clock.nowMs();
+    const startedAtMs = () => batch.startedAtMs ?? handedAtMs;
+    const spans = new BatchSpans(items, { model, worker: batch.worker, startedAtMs });
+    started = { items, batch, spans };
     this.#started.add(started);
     return true;
   }
@@ -242,10 +260,11 @@ export class BatchRunner {
       if (item.call.isSettled) continue;
       if (hadBegun) item.attempts += 1;
       if (item.attempts < attemptsMax) hopeful.push(item);
-      else
-        item.call.settle(new MeshError("unavailable", "the model worker died", { retryAfterMs }));
+      else item.call.settle(workerDied());
     }
-    this.#scheduler.putBack(hopeful.filter((item) => !item.call.isSettled));
+    const waiting = hopeful.filter((item) => !item.call.isSettled);
+    if (hadBegun) for (const { call } of waiting) call.spans.putBack(1);
+    this.#scheduler.putBack(waiting);
     this.#planPump();
   }
 
@@ -258,14 +277,7 @@ export class BatchRunner {
       this.#stopExpiry = undefined;
       const expired = this.#scheduler.expire(this.#deps.clock.nowMs());
       this.#deps.metrics.expired(expired.length);
-      for (const { call } of expired) {
-        call.settle(
-          // The words are Triton's, which clients match on.
-          new MeshError("unavailable", "Request timeout expired", {
-            retryAfterMs,
-          }),
-        );
-      }
+      for (const { call } of expired) call.settle(queueExpired());
       this.#planExpiry();
     });
   }
@@ -283,13 +295,4 @@ function deliver({ call, index }: Item, values: Float32Array): void {
   call.collect(index, values);
   call.missing -= 1;
   if (call.missing === 0) call.settle();
-}
-
-function modelClosed(): MeshError {
-  const message = "the model is not served any more";
-  return new MeshError("unavailable", message, { retryAfterMs });
-}
-
-function modelFailed(cause: unknown): MeshError {
-  return new MeshError("internal", "the model failed", { cause });
 }

@@ -51,6 +51,10 @@ export interface BatchListener {
 }
 
 export interface StartedBatch {
+  /** Which of the workers has it, from 0. */
+  readonly worker: number;
+  /** When the worker came to it; undefined as long as it stands behind another. */
+  readonly startedAtMs: number | undefined;
   /** Takes the batch back if it has not begun to run; then nobody is told anything. */
   revoke(): boolean;
 }

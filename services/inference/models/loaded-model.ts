@@ -73,6 +73,7 @@ export class LoadedModel implements ServedModel {
     this.#clock = parts.deps.clock;
     this.#runner = new BatchRunner(parts.limits, {
       engine: parts.pool,
+      model: { ...model, dtype: parts.dtype, device: this.device },
       clock: parts.deps.clock,
       metrics: parts.deps.metrics.ofModel(model.name),
       statistics: this.statistics,

@@ -21,7 +21,7 @@ export async function openRepository(
 ): Promise<Repository> {
   const { clock, log, registry, defer } = platform;
   const catalog = new ModelCatalog(config);
-  const metrics = createInferenceMetrics(registry);
+  const metrics = createInferenceMetrics(registry, clock);
   const deps = { clock, log, metrics, random: Math.random };
   const repository = new Repository(catalog, config, deps);
   defer(() => repository.close());

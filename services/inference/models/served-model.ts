@@ -1,6 +1,7 @@
 import type { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { ModelSpec } from "../../../lib/model-spec.js";
 import type { Datatype } from "../../../lib/tensor.js";
+import type { Span } from "../../../lib/tracing/span.js";
 
 /** How a tensor of a model is called and shaped. */
 export interface TensorMetadata {
@@ -25,6 +26,8 @@ export interface WorkOptions {
   readonly caller: string;
   /** Aborts when nobody waits any more; its reason is a MeshError. */
   readonly signal: AbortSignal;
+  /** Spans of the queue and of batches are below it. */
+  readonly trace: Span;
 }
 
 /** How often and how long a model ran, since it was loaded. Times in nanoseconds. */

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import type { Clock } from "../../../lib/clock.js";
 import type { ModelSpec } from "../../../lib/model-spec.js";
-import type { Batch, BatchListener } from "../batching/batch.js";
+import type { Batch, BatchListener, StartedBatch } from "../batching/batch.js";
 import type { Split } from "./limits.js";
 import { type Candidate, openBestSplit } from "./split.js";
 
@@ -48,7 +48,7 @@ class FakePool implements Candidate {
     this.#fault = fault;
   }
 
-  start(batch: Batch, listener: BatchListener): { revoke: () => boolean } {
+  start(batch: Batch, listener: BatchListener): StartedBatch {
     this.batches.push(batch);
     this.idleCount -= 1;
     this.busiest = Math.max(this.busiest, this.workerCount - this.idleCount);
@@ -59,7 +59,7 @@ class FakePool implements Candidate {
       else listener.rows(() => new Float32Array(2), 1);
       this.idleCount += 1;
     });
-    return { revoke: () => false };
+    return { worker: 0, startedAtMs: undefined, revoke: () => false };
   }
 
   async close(): Promise<void> {

@@ -48,7 +48,7 @@ export function createOip(deps: OipDeps): Binding {
     ...describingHandlers(deps),
     modelInfer: infer,
     modelStreamInfer: (requests, context) =>
-      inferEach(requests, streamWindow, (request) => infer(request, context)),
+      inferEach(requests, { window: streamWindow, context }, infer),
   });
 }
 
@@ -62,8 +62,8 @@ async function inferOne(
   validateIds(model.spec, inputs);
   const outputNames = readOutputNames(request);
   const { timeoutMs, ...options } = readOptions(request.parameters);
-  const run = ({ signal }: CallContext) =>
-    model.runTensors(inputs, outputNames, { ...options, signal });
+  const run = ({ signal, trace }: CallContext) =>
+    model.runTensors(inputs, outputNames, { ...options, signal, trace });
   const outputs =
     timeoutMs === undefined
       ? await run(context)

@@ -11,6 +11,7 @@ import {
   type SlotSize,
   writeBatch,
 } from "./batch-slot.js";
+import type { Job, Member } from "./pool-member.js";
 import type { WorkerMessage, WorkerOrder, WorkerSetup } from "./worker-messages.js";
 
 /** A worker that dies at once is not restarted in a tight loop. */
@@ -46,26 +47,6 @@ export interface WorkerPoolDeps {
 }
 
 export type WorkerReady = Extract<WorkerMessage, { kind: "ready" }>;
-
-/** A batch that was given to a worker. */
-interface Job {
-  readonly slot: number;
-  readonly listener: BatchListener;
-  /** When it came to run; undefined as long as it stands behind another. */
-  startedAtMs: number | undefined;
-  stopTimer(): void;
-}
-
-/** One thread and the batches it has: the first one runs. */
-interface Member {
-  readonly worker: Worker;
-  readonly slots: readonly BatchSlot[];
-  /** Whether a batch that has the machine to itself goes here. */
-  readonly hasWide: boolean;
-  isReady: boolean;
-  readonly jobs: Job[];
-  readonly ended: Promise<void>;
-}
 
 /**
  * Worker threads that run batches. A thread that dies or hangs is replaced, and its batches reported as lost. Threads
@@ -137,6 +118,10 @@ export class WorkerPool implements Engine {
     post(memory, ticket);
     member.worker.postMessage(order);
     return {
+      worker: member.number,
+      get startedAtMs() {
+        return job.startedAtMs;
+      },
       revoke: () => {
         // The first one is about to run, and its timer does: only what stands behind another is worth taking back.
         if (member.jobs.indexOf(job) < 1 || !revoke(memory, ticket)) return false;
@@ -181,6 +166,13 @@ export class WorkerPool implements Engine {
     return freest;
   }
 
+  #freeNumber(): number {
+    const taken = new Set([...this.#members].map(({ number }) => number));
+    let number = 0;
+    while (taken.has(number)) number += 1;
+    return number;
+  }
+
   #nextTicket(): number {
     this.#lastTicket = (this.#lastTicket % ticketMax) + 1;
     return this.#lastTicket;
@@ -208,7 +200,11 @@ export class WorkerPool implements Engine {
     const setup: WorkerSetup = { ...common, slots, wideThreads: hasWide ? 0 : wideThreads };
     const worker = (this.#deps.createWorker ?? startOnnxWorker)(setup);
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    const member: Member = { worker, slots, hasWide: !hasWide, isReady: false, jobs: [], ended };
+    const number = this.#freeNumber();
+    const member: Member = {
+      ...{ number, worker, slots, hasWide: !hasWide },
+      ...{ isReady: false, jobs: [], ended },
+    };
     this.#members.add(member);
     return new Promise((resolve, reject) => {
       let failure = new Error("the worker ended while loading");

@@ -38,14 +38,14 @@ export async function addEnvoyRoutes(
     );
     scope.setErrorHandler((thrown, _request, reply) => refuse(reply, toFault(thrown)));
     scope.post("/json", async (request, reply) => {
-      const answer = await runCall({ request, reply }, async () =>
+      const answer = await runCall({ request, reply }, async (context) => {
         // The parser above leaves a body of bytes, or none at all.
-        shouldRateLimit(readRequest(request.body as Buffer | undefined)),
-      );
-      return reply
-        .code(statusOf(answer))
-        .type("application/json")
-        .send(toJsonString(RateLimitResponseSchema, answer));
+        const asked = readRequest(request.body as Buffer | undefined);
+        const answered = await shouldRateLimit(asked, context);
+        void reply.code(statusOf(answered));
+        return answered;
+      });
+      return reply.type("application/json").send(toJsonString(RateLimitResponseSchema, answer));
     });
   });
 }

@@ -5,6 +5,7 @@ import { RateLimitResponse_Code as Code } from "../../../gen/envoy/service/ratel
 import { readConfig } from "../../../lib/config.js";
 import { MeshError } from "../../../lib/errors.js";
 import { FakeClock } from "../../../lib/fake-clock.js";
+import { callContext } from "../../../test/support/call-context.js";
 import { MemoryStore } from "../stores/memory-store.js";
 import { envoyRatelimitSchema } from "./config.js";
 import { runEnvoySuite } from "./envoy-suite.js";
@@ -203,6 +204,7 @@ function open(text: string, env: NodeJS.ProcessEnv = {}) {
   const counters = new MemoryStore({ keysMax: 1_000, reservationsMax: 1 }, clock);
   const count = createEnvoyMetrics(registry, config.seriesMax);
   const answer = createShouldRateLimit({ rules: () => rules, counters, config, count, clock });
-  const ask = async (init: Parameters<typeof requestOf>[0]) => await answer(requestOf(init));
+  const ask = async (init: Parameters<typeof requestOf>[0]) =>
+    await answer(requestOf(init), callContext());
   return { ask, clock, registry, counters };
 }

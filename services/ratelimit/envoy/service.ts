@@ -7,7 +7,8 @@ import {
   RateLimitService,
 } from "../../../gen/envoy/service/ratelimit/v3/rls_pb.js";
 import type { Clock } from "../../../lib/clock.js";
-import { type Binding, bind } from "../../../lib/rpc/call.js";
+import { type Binding, bind, type CallContext } from "../../../lib/rpc/call.js";
+import type { Span } from "../../../lib/tracing/span.js";
 import { statusOf } from "./answer.js";
 import { type Asked, readAsks } from "./ask.js";
 import type { Counters } from "./charge-group.js";
@@ -20,7 +21,10 @@ import type { EnvoyRules } from "./read-rules.js";
 import { responseHeaders } from "./response-headers.js";
 
 /** One request, one answer; gRPC and /json are two ways to it. */
-export type ShouldRateLimit = (request: RateLimitRequest) => Promise<RateLimitResponse>;
+export type ShouldRateLimit = (
+  request: RateLimitRequest,
+  context: Pick<CallContext, "trace">,
+) => Promise<RateLimitResponse>;
 
 /** domain and descriptors -> limits of the files -> counters -> over the limit or not */
 export function createShouldRateLimit(deps: {
@@ -33,11 +37,11 @@ export function createShouldRateLimit(deps: {
 }): ShouldRateLimit {
   const { counters, config, count, clock } = deps;
 
-  async function answer(request: RateLimitRequest): Promise<RateLimitResponse> {
+  async function answer(request: RateLimitRequest, trace: Span): Promise<RateLimitResponse> {
     const rules = deps.rules();
     const asked = readAsks(request, rules, config);
     if (!rules.has(request.domain)) count.unknownDomain();
-    const ruling = await decide(asked, counters);
+    const ruling = await decide(asked, tracedCounters(counters, trace));
     countHits({ request, rules, asked, ruling }, count.hits, config.nearLimitRatio);
     const dateMs = clock.dateMs();
     const statuses = asked.map((ask) => statusOf(ask, ruling, dateMs));
@@ -54,14 +58,23 @@ export function createShouldRateLimit(deps: {
     return Code.OK;
   }
 
-  return async (request) => {
+  return async (request, { trace }) => {
     count.request();
     try {
-      return await answer(request);
+      return await answer(request, trace);
     } catch (error) {
       count.failure(error);
       throw error;
     }
+  };
+}
+
+/** Whatever is asked of them is asked for this call. */
+function tracedCounters(counters: Counters, trace: Span): Counters {
+  return {
+    peek: (charge) => counters.peek({ ...charge, trace }),
+    spend: (charge) => counters.spend({ ...charge, trace }),
+    giveBack: (items) => counters.giveBack(items),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Span } from "../../../lib/tracing/span.js";
 import type { Quota } from "../algorithms/quota.js";
 
 /** What a decision does about a rule whose counters cannot be reached. */
@@ -29,6 +30,8 @@ export interface Charge {
   readonly items: readonly Item[];
   /** Present exactly when an item is held. */
   readonly reservation?: ReservationTerms;
+  /** Whose wait it is: what a shared store is asked is shown below it. */
+  readonly trace?: Span | undefined;
 }
 
 /** How long what is held stays, unless it is settled before. */

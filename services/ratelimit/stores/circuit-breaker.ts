@@ -17,6 +17,7 @@ export class CircuitBreaker {
   readonly #probe: () => Promise<boolean>;
   readonly #onChange: (isClosed: boolean) => void;
   #state: BreakerState = "closed";
+  #failures = 0;
   #failuresInRow = 0;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   #cancelProbe: (() => void) | undefined;
@@ -37,6 +38,11 @@ export class CircuitBreaker {
     return this.#state;
   }
 
+  /** Since the process began, probes that failed among them. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   get isClosed(): boolean {
     return this.#state === "closed";
   }
@@ -49,6 +55,7 @@ export class CircuitBreaker {
   failed(askedAtMs: number): void {
     if (askedAtMs < this.#failedAtMs) return;
     this.#failedAtMs = this.#clock.nowMs();
+    this.#failures += 1;
     this.#failuresInRow += 1;
     if (this.#failuresInRow >= failuresMax) this.open();
   }
@@ -77,6 +84,7 @@ export class CircuitBreaker {
     this.#state = "half_open";
     const isBack = await this.#probe();
     if (!isBack) {
+      this.#failures += 1;
       this.#state = "open";
       this.#probeLater();
       return;

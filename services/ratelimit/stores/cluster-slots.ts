@@ -1,3 +1,4 @@
+import type { Span } from "../../../lib/tracing/span.js";
 import { DecisionBatches } from "./decision-batches.js";
 import { readAnswer } from "./redis-answer.js";
 import { addHeld, type RedisCharge, type RedisHeld, type ScriptInput } from "./redis-charge.js";
@@ -28,7 +29,7 @@ export class ClusterSlots {
 
   async decide(
     group: SlotGroup,
-    charge: Pick<RedisCharge, "mode" | "hold">,
+    charge: Pick<RedisCharge, "mode" | "hold" | "trace">,
   ): Promise<SlotDecision> {
     const { nowMs, reply } = await this.#batches.ask({ ...charge, items: group.items });
     const answer = readAnswer(group.charged, reply);
@@ -36,8 +37,8 @@ export class ClusterSlots {
     return { group, nowMs, decision: answer.decision };
   }
 
-  async peek(group: SlotGroup): Promise<SlotDecision> {
-    return await this.decide(group, { mode: "peek" });
+  async peek(group: SlotGroup, trace?: Span): Promise<SlotDecision> {
+    return await this.decide(group, { mode: "peek", trace });
   }
 
   /** How many of what was held were open until now, and Redis's time of the last; `keptArgument` is settle.lua's. */

@@ -76,8 +76,10 @@ export class DecisionBatches {
     try {
       const input: ScriptInput = { keys: [], arguments: [this.#reservationsMax] };
       for (const { charge } of batch) addCharge(input, charge, keys);
-      const [nowMs, expired, ...replies] = await this.#connection.run((redis) =>
-        redis.decide(input.keys.length, ...input.keys, ...input.arguments),
+      const traces = new Set(batch.flatMap(({ charge }) => charge.trace ?? []));
+      const [nowMs, expired, ...replies] = await this.#connection.run(
+        (redis) => redis.decide(input.keys.length, ...input.keys, ...input.arguments),
+        { traces, script: "decide", charges: batch.length },
       );
       if (expired > 0) this.#onExpired(expired);
       replies.forEach((reply, index) => {

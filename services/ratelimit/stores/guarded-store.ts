@@ -27,6 +27,7 @@ const settleMsMax = 1_000;
 export interface GuardStatus {
   readonly isConnected: boolean;
   readonly breaker: BreakerState;
+  readonly breakerFailures: number;
   /** Milliseconds since 1970; undefined while decisions are shared. */
   readonly degradedSinceMs: number | undefined;
   /** Calls that were not answered within their budget. */
@@ -139,6 +140,7 @@ export class GuardedStore implements LimitStore {
     return {
       isConnected: this.#shared.isReady(),
       breaker: this.#breaker.state,
+      breakerFailures: this.#breaker.failures,
       degradedSinceMs: this.#degradedSinceMs,
       timeouts: this.#timeouts,
       errors: this.#errors,

@@ -1,5 +1,6 @@
 // What the scripts are told of a charge: decide.lua and settle.lua say what each argument is.
 
+import type { Span } from "../../../lib/tracing/span.js";
 import type { Quota } from "../algorithms/quota.js";
 import type { Item } from "./charge.js";
 import { counterKeyOf, openKeyOf } from "./redis-keys.js";
@@ -22,6 +23,8 @@ export interface RedisCharge {
   readonly items: readonly RedisItem[];
   /** Present exactly when the mode is to hold. */
   readonly hold?: RedisHold;
+  /** Whose wait it is. */
+  readonly trace?: Span | undefined;
 }
 
 export interface RedisHold {

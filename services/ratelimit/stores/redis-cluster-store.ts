@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, sleep } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
+import type { Span } from "../../../lib/tracing/span.js";
 import {
   type Charge,
   type Decision,
@@ -59,21 +60,21 @@ export class RedisClusterStore implements LimitStore {
     });
   }
 
-  async peek({ items }: Charge): Promise<Decision> {
+  async peek({ items, trace }: Charge): Promise<Decision> {
     if (items.length === 0) return nothingToDecide;
     const groups = groupBySlot(spentForGood(items), items);
-    return this.#merge(await Promise.all(groups.map((group) => this.#slots.peek(group))));
+    return this.#merge(await Promise.all(groups.map((group) => this.#slots.peek(group, trace))));
   }
 
   async spend(charge: Charge): Promise<Decision> {
-    const { items, reservation } = charge;
+    const { items, reservation, trace } = charge;
     if (items.length === 0) return nothingToDecide;
     if (reservation !== undefined) return await this.#open(charge, reservation);
     const [group, ...others] = groupBySlot(spentForGood(items), items);
     if (group === undefined || others.length > 0) {
       return this.#merge(await this.#spendUnder(randomUUID(), charge));
     }
-    return this.#merge([await this.#slots.decide(group, { mode: "spend" })]);
+    return this.#merge([await this.#slots.decide(group, { mode: "spend", trace })]);
   }
 
   /** In each slot by itself: there is no room to run out of. */
@@ -103,13 +104,13 @@ export class RedisClusterStore implements LimitStore {
   }
 
   /** Claims the id, spends under it, and keeps what was spent where any process finds it that settles. */
-  async #open(charge: Charge, { id, ttlMs }: ReservationTerms): Promise<Decision> {
-    const known = await this.#claim(id);
+  async #open(charge: Charge, { id }: ReservationTerms): Promise<Decision> {
+    const known = await this.#claim(id, charge.trace);
     if (known !== undefined) return firstDecisionOf(known);
     try {
       const decisions = await this.#spendUnder(plainId(id), charge);
       const decision = this.#merge(decisions);
-      if (decision.allowed) await this.#keep(id, ttlMs, decisions);
+      if (decision.allowed) await this.#keep(id, charge, decisions);
       else await this.#forget(id);
       return decision;
     } catch (error) {
@@ -120,11 +121,12 @@ export class RedisClusterStore implements LimitStore {
   }
 
   /** What the id has been given, if it is open; waits while another call is opening it. */
-  async #claim(id: string): Promise<OpenedRecord | undefined> {
+  async #claim(id: string, trace: Span | undefined): Promise<OpenedRecord | undefined> {
     const giveUpAtMs = this.#clock.nowMs() + this.#timeoutMs;
     for (;;) {
-      const [nowMs, text] = await this.#connection.run((redis) =>
-        redis.claim(1, recordKeyOf(id), this.#provisionalMs()),
+      const [nowMs, text] = await this.#connection.run(
+        (redis) => redis.claim(1, recordKeyOf(id), this.#provisionalMs()),
+        { traces: tracesOf(trace), script: "claim" },
       );
       if (text === null) return undefined;
       const record = readRecord(text);
@@ -141,22 +143,29 @@ export class RedisClusterStore implements LimitStore {
   }
 
   /** In one slot at once, where nothing but what is held has to come back. */
-  async #spendUnder(id: string, { items, reservation }: Charge): Promise<readonly SlotDecision[]> {
+  async #spendUnder(id: string, charge: Charge): Promise<readonly SlotDecision[]> {
+    const { items, reservation, trace } = charge;
     const ttlMs = reservation?.ttlMs ?? 0;
     const [group, ...others] = groupBySlot(spentUnder(items, { ttlMs, finalMs: 0 }), items);
     if (group !== undefined && others.length === 0) {
-      return [await this.#slots.decide(group, { mode: "hold", hold: { id, ttlMs } })];
+      return [await this.#slots.decide(group, { mode: "hold", hold: { id, ttlMs }, trace })];
     }
     const finalMs = this.#provisionalMs();
     const groups = groupBySlot(spentUnder(items, { ttlMs, finalMs }), items);
-    return await spendInSlots(this.#slots, { id, ttlMs, groups });
+    return await spendInSlots(this.#slots, { id, ttlMs, groups, trace });
   }
 
-  async #keep(id: string, ttlMs: number, decisions: readonly SlotDecision[]): Promise<void> {
+  async #keep(
+    id: string,
+    { reservation, trace }: Charge,
+    decisions: readonly SlotDecision[],
+  ): Promise<void> {
+    const ttlMs = reservation?.ttlMs ?? 0;
     const dueAtMs = Math.min(...decisions.map(({ nowMs }) => nowMs)) + ttlMs;
     const record = toRecord(dueAtMs, toOpened(decisions));
-    await this.#connection.run((redis) =>
-      redis.set(recordKeyOf(id), record, "PX", ttlMs + spareMs),
+    await this.#connection.run(
+      (redis) => redis.set(recordKeyOf(id), record, "PX", ttlMs + spareMs),
+      { traces: tracesOf(trace), command: "SET" },
     );
     this.#totals.opened += 1;
   }
@@ -189,6 +198,10 @@ export class RedisClusterStore implements LimitStore {
   #provisionalMs(): number {
     return 4 * this.#timeoutMs;
   }
+}
+
+function tracesOf(trace: Span | undefined): readonly Span[] {
+  return trace === undefined ? [] : [trace];
 }
 
 function toOpened(decisions: readonly SlotDecision[]): OpenedRecord {

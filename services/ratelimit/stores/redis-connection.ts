@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cluster, type Redis, ReplyError } from "ioredis";
 import type { Clock } from "../../../lib/clock.js";
-import { MeshError } from "../../../lib/errors.js";
+import { MeshError, toMeshError } from "../../../lib/errors.js";
 import type { Log } from "../../../lib/log.js";
 import { packageRoot } from "../../../lib/package-root.js";
+import { beginRedisSpans, hidden, type RedisAddress, type ShownCall } from "./redis-spans.js";
 
 const retryAfterMs = 1_000;
 
@@ -35,6 +36,7 @@ export type ClaimReply = readonly [nowMs: number, record: string | null];
 export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #bounds: RedisBounds;
+  readonly #address: RedisAddress;
   #opening: Promise<void> | undefined;
   #calls = 0;
 
@@ -45,6 +47,7 @@ export class RedisConnection {
   ) {
     this.#bounds = bounds;
     this.#client = client;
+    this.#address = addressOf(client);
     const counters = readScript("counters.lua");
     client.defineCommand("decide", { lua: `${counters}\n${readScript("decide.lua")}` });
     client.defineCommand("settle", { lua: `${counters}\n${readScript("settle.lua")}` });
@@ -68,14 +71,24 @@ export class RedisConnection {
     this.#calls -= 1;
   }
 
-  /** Runs one call, bounded in time; whatever Redis does to it is `unavailable`. */
-  async run<T>(call: (commands: RedisCommands) => Promise<T>): Promise<T> {
+  /**
+   * Runs one call, bounded in time; whatever Redis does to it is `unavailable`. Who waits for it has a span of it each.
+   */
+  async run<T>(
+    call: (commands: RedisCommands) => Promise<T>,
+    shown: ShownCall = hidden,
+  ): Promise<T> {
+    const spans = beginRedisSpans(shown, this.#address);
     try {
       if (this.#opening !== undefined) await this.#opening;
       // The scripts were defined in the constructor; the others are a part of what the client has.
-      return await call(this.#client as unknown as RedisCommands);
+      const answer = await call(this.#client as unknown as RedisCommands);
+      for (const span of spans) span.end();
+      return answer;
     } catch (cause) {
-      throw toFault(cause);
+      const fault = toFault(cause);
+      for (const span of spans) span.end(toMeshError(fault));
+      throw fault;
     }
   }
 
@@ -87,6 +100,14 @@ export class RedisConnection {
   close(): void {
     this.#client.disconnect();
   }
+}
+
+/** Where it is, as far as there is one place; never with its password. */
+function addressOf(client: Redis | Cluster): RedisAddress {
+  if (client instanceof Cluster) return {};
+  const { host, port, path, sentinels } = client.options;
+  if (sentinels) return {};
+  return path === undefined ? { host, port } : { host: path };
 }
 
 /** What went wrong in Redis or on the way there, in the domain's words; a bug stays what it is. */

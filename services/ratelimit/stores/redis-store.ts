@@ -93,8 +93,8 @@ export class RedisStore implements LimitStore {
     return undefined;
   }
 
-  async #decide({ items }: Charge, charge: RedisCharge): Promise<Decision> {
-    const { nowMs, reply } = await this.#batches.ask(charge);
+  async #decide({ items, trace }: Charge, charge: RedisCharge): Promise<Decision> {
+    const { nowMs, reply } = await this.#batches.ask({ ...charge, trace });
     this.#onDecided?.(nowMs);
     const answer = readAnswer(items, reply);
     if (answer.kind === "known") return firstDecisionOf(requireRecord(answer.record));

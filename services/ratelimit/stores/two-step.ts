@@ -1,4 +1,5 @@
 import { MeshError } from "../../../lib/errors.js";
+import type { Span } from "../../../lib/tracing/span.js";
 import type { ClusterSlots } from "./cluster-slots.js";
 import { heldBy, isAllowed, type SlotDecision, type SlotGroup } from "./slot-group.js";
 
@@ -9,6 +10,7 @@ export interface SlotsCharge {
   readonly id: string;
   readonly ttlMs: number;
   readonly groups: readonly SlotGroup[];
+  readonly trace?: Span | undefined;
 }
 
 /**
@@ -20,9 +22,9 @@ export async function spendInSlots(
   slots: ClusterSlots,
   charge: SlotsCharge,
 ): Promise<readonly SlotDecision[]> {
-  const { id, ttlMs, groups } = charge;
+  const { id, ttlMs, groups, trace } = charge;
   const outcomes = await Promise.allSettled(
-    groups.map((group) => slots.decide(group, { mode: "hold", hold: { id, ttlMs } })),
+    groups.map((group) => slots.decide(group, { mode: "hold", hold: { id, ttlMs }, trace })),
   );
   const decisions = outcomes.flatMap((outcome) =>
     outcome.status === "fulfilled" ? [outcome.value] : [],
