@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifySchema } from "fastify";
 import type { Registry } from "prom-client";
+import { expose } from "./metrics/exposition.js";
+import { addVary } from "./vary.js";
 
 /** What probes and scrapers ask of every role. */
 export function addAdminRoutes(
@@ -8,7 +10,7 @@ export function addAdminRoutes(
     readonly isReady: () => Promise<boolean>;
     readonly registry: Registry;
     /** What the role says of itself, where it has something to say. */
-    readonly status?: (() => object) | undefined;
+    readonly status?: (() => Promise<object>) | undefined;
     /** What a document says about them. */
     readonly schemas?: Readonly<Record<"health" | "ready" | "metrics", FastifySchema>>;
   },
@@ -26,10 +28,14 @@ export function addAdminRoutes(
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? "ready" : "not ready" });
   });
 
-  app.get("/metrics", schemaOf("metrics"), async (_request, reply) => {
-    return reply.type(deps.registry.contentType).send(await deps.registry.metrics());
+  app.get("/metrics", schemaOf("metrics"), async (request, reply) => {
+    const { contentType, body } = await expose(deps.registry, request.headers.accept);
+    addVary(reply.raw, "Accept");
+    return reply.type(contentType).send(body);
   });
 
   const { status } = deps;
-  if (status !== undefined) app.get("/status", (_request, reply) => reply.send(status()));
+  if (status !== undefined) {
+    app.get("/status", async (_request, reply) => reply.send(await status()));
+  }
 }

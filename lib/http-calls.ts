@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Interceptor } from "./interceptors/interceptor.js";
+import type { HttpFacts, Interceptor } from "./interceptors/interceptor.js";
 import type { CallContext } from "./rpc/call.js";
 import { dispatchUnary } from "./rpc/dispatch.js";
-import type { OpenEntry } from "./rpc/entry.js";
+import { type OpenEntry, tellIds } from "./rpc/entry.js";
 
 /**
  * Runs a plain HTTP request as a call: traced, logged, counted, ended with its deadline or its caller. Rejects with a
@@ -32,16 +32,30 @@ export function createRunHttpCall(deps: {
       isStream: false,
     });
     const { context } = entry;
-    void reply.header("x-request-id", context.requestId);
+    tellIds(context, (header, value) => void reply.header(header, value));
     const leave = (): void => entry.cancel();
     reply.raw.once("close", leave);
     try {
-      const info = { role, name, protocol: "http" } as const;
-      return await dispatchUnary({ interceptors, info, context }, handle);
+      const info = { role, name, protocol: "http", http: httpFactsOf(request) } as const;
+      return await dispatchUnary({ interceptors, info, context }, async (inner) => {
+        const result = await handle(inner);
+        if (inner.callRecord !== undefined) inner.callRecord.httpStatus = reply.statusCode;
+        return result;
+      });
     } finally {
       reply.raw.off("close", leave);
       entry.close();
     }
+  };
+}
+
+/** What is told of a request besides its route. */
+export function httpFactsOf({ protocol, url, headers }: FastifyRequest): HttpFacts {
+  const end = url.indexOf("?");
+  return {
+    scheme: protocol,
+    path: end < 0 ? url : url.slice(0, end),
+    userAgent: headers["user-agent"],
   };
 }
 

@@ -33,7 +33,7 @@ export async function openInternalServer(options: {
   readonly shutdownMsMax: number;
   readonly registry: Registry;
   /** What the role says of itself on `/status`. */
-  readonly status?: (() => object) | undefined;
+  readonly status?: () => Promise<object>;
   /** What else it answers over HTTP. */
   readonly addRoutes?: (app: FastifyInstance) => Promise<void> | undefined;
   readonly defer: (release: Release) => void;
@@ -52,7 +52,14 @@ export async function openInternalServer(options: {
   const grpc = createGrpcServer({ ...options, connectionAgeMsMax });
 
   const bound = await listenOnOnePort(
-    { host, port, http1: acceptHttp1(http1), http2: grpc, until: options.draining },
+    {
+      host,
+      port,
+      http1: acceptHttp1(http1),
+      http2: grpc,
+      until: options.draining,
+      registry: options.registry,
+    },
     defer,
   );
   // Callers that stay connected would go on choosing this server, and run out of retries.

@@ -1,5 +1,6 @@
-import { type ConfigOf, integer, oneOf, text } from "./config.js";
+import { type ConfigOf, flag, integer, oneOf, text } from "./config.js";
 import { logLevels } from "./log.js";
+import { logFormats } from "./logging/open-log.js";
 
 /** What every process of the mesh has, whatever its role. */
 export const processSchema = {
@@ -14,6 +15,36 @@ export const processSchema = {
     doc: "least severe log line that is printed",
     parse: oneOf(logLevels),
     fallback: "info",
+  },
+  logFormat: {
+    env: "LOG_FORMAT",
+    doc: "json, pretty for people, or auto: pretty where standard output is a terminal",
+    parse: oneOf(logFormats),
+    fallback: "auto",
+  },
+  logFile: {
+    env: "LOG_FILE",
+    doc: "file that log lines are appended to, instead of standard output; one for each process",
+    parse: text(),
+    fallback: undefined,
+  },
+  logFileBytesMax: {
+    env: "LOG_FILE_BYTES_MAX",
+    doc: "a log file that has reached so many bytes becomes LOG_FILE.1, and a new one begins",
+    parse: integer({ min: 1_024, max: 2 ** 40 }),
+    fallback: 100 << 20,
+  },
+  logFilesMax: {
+    env: "LOG_FILES_MAX",
+    doc: "log files that are kept, the one that is written included",
+    parse: integer({ min: 1, max: 1_000 }),
+    fallback: 5,
+  },
+  isPersonalDataLogged: {
+    env: "LOG_PERSONAL_DATA",
+    doc: "whether access lines name the caller's address and user",
+    parse: flag(),
+    fallback: false,
   },
   requestMsMax: {
     env: "REQUEST_TIMEOUT_MS",
@@ -32,6 +63,12 @@ export const processSchema = {
     doc: "bytes of one gRPC message between services",
     parse: integer({ min: 1_024, max: 1 << 30 }),
     fallback: 16 << 20,
+  },
+  areCompatibleMetricsServed: {
+    env: "COMPATIBLE_METRICS",
+    doc: "whether metrics also stand under the names of text-embeddings-inference and of arrowengine",
+    parse: flag(),
+    fallback: true,
   },
   shutdownMsMax: {
     env: "SHUTDOWN_TIMEOUT_MS",

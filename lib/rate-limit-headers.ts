@@ -1,5 +1,5 @@
 import { type Limit, Unit } from "../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
-import type { LimitRecord } from "./rpc/call.js";
+import type { LimitRecord } from "./rpc/call-record.js";
 
 /** Limits of one answer that are told: of many, the tightest. */
 const limitsToldMax = 16;

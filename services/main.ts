@@ -6,9 +6,12 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { ConfigError, readConfig, type Schema } from "../lib/config.js";
 import { MeshError } from "../lib/errors.js";
+import { jaegerSchema } from "../lib/jaeger/config.js";
+import { stackOf } from "../lib/log.js";
+import { createRedactor } from "../lib/logging/redactor.js";
 import { packageRoot } from "../lib/package-root.js";
 import { processSchema } from "../lib/process-config.js";
-import { startTelemetry } from "../lib/telemetry.js";
+import { tracingSchema } from "../lib/tracing/config.js";
 import { gatewaySchema } from "./gateway/config.js";
 import { inferenceSchema } from "./inference/config.js";
 import { internalRoles, serveGatewayAlone, serveMesh, serveRole } from "./mesh.js";
@@ -18,6 +21,7 @@ import { ratelimitSchema } from "./ratelimit/config.js";
 import { InvalidFiles } from "./ratelimit/files/invalid-files.js";
 import { createRatelimitCommand } from "./ratelimit-command.js";
 import { tokenizerSchema } from "./tokenizer/config.js";
+import { createTraceCommand } from "./trace-command.js";
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
   version: string;
@@ -40,32 +44,33 @@ const program = new Command("arrowmesh")
 const serve = program
   .command("serve")
   .description("Serve every role in one process, except those whose address is set.")
-  .addHelpText("after", settingsHelp(processSchema, ...Object.values(schemas)))
+  .addHelpText("after", settingsHelp(processSchema, tracingSchema, ...Object.values(schemas)))
   .action(() => run("mesh", serveMesh));
 serve
   .command("gateway")
   .description("Serve the gateway; the other roles are other processes.")
-  .addHelpText("after", settingsHelp(processSchema, gatewaySchema))
+  .addHelpText("after", settingsHelp(processSchema, tracingSchema, gatewaySchema))
   .action(() => run("gateway", serveGatewayAlone));
 for (const role of internalRoles) {
   serve
     .command(role)
     .description(`Serve ${role} alone, for a gateway elsewhere.`)
-    .addHelpText("after", settingsHelp(processSchema, schemas[role]))
+    .addHelpText("after", settingsHelp(processSchema, tracingSchema, schemas[role]))
     .action(() => run(role, (platform) => serveRole(role, platform)));
 }
 // A command's own --version is not the program's.
 program
   .enablePositionalOptions()
   .addCommand(createPullCommand(process.env).addHelpText("after", settingsHelp(pullSchema)))
-  .addCommand(createRatelimitCommand(process.env));
+  .addCommand(createRatelimitCommand(process.env))
+  .addCommand(createTraceCommand(process.env).addHelpText("after", settingsHelp(jaegerSchema)));
 await program.parseAsync().catch(fail);
 
 async function run(name: string, open: (platform: Platform) => Promise<number>): Promise<void> {
   try {
-    const platform = createPlatform(process.env, version);
-    const { clock, config, defer, log } = platform;
-    await startTelemetry({ env: process.env, serviceName: `arrowmesh-${name}`, log, defer });
+    const platform = await createPlatform(process.env, { version, role: name });
+    const { clock, config, log } = platform;
+    keepLog(platform);
     endOnSignals(platform);
     const port = await open(platform);
     const url = `${schemeOf(name, platform)}://${config.host}:${port}`;
@@ -88,8 +93,20 @@ function fail(error: unknown): never {
     error instanceof MeshError ||
     error instanceof InvalidFiles ||
     (error instanceof Error && "syscall" in error);
-  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+  const text = isExpected ? error.message : stackOf(error);
+  process.stderr.write(`${createRedactor(process.env)(text)}\n`);
   process.exit(1);
+}
+
+/** What was logged gets out however the process ends, but for SIGKILL; a bug that nobody caught is logged as well. */
+function keepLog({ openedLog, log }: Platform): void {
+  process.once("exit", openedLog.end);
+  process.once("uncaughtException", (error, origin) => {
+    log.fatal({ cause: stackOf(error), origin }, "process failed");
+    fail(error);
+  });
+  // A terminal that is closed ends the process, unless lines go to a file.
+  if (openedLog.isFile) process.on("SIGHUP", openedLog.reopen);
 }
 
 /** SIGTERM and SIGINT drain; a second one ends at once. */
@@ -105,12 +122,13 @@ function endOnSignals(platform: Platform): void {
     );
     platform
       .close()
-      .catch((error: unknown) => log.error({ cause: String(error) }, "closing failed"))
+      .catch((error: unknown) => log.error({ cause: stackOf(error) }, "closing failed"))
       .finally(() => {
         watchdog();
         process.off("SIGTERM", end);
         process.off("SIGINT", end);
         log.info("ended");
+        platform.openedLog.end();
         // Its timer keeps nothing alive: it only fires when something else does, a connection of the last moment, say.
         AbortSignal.timeout(lingerMsMax).addEventListener("abort", () => {
           process.stderr.write(`left open: ${process.getActiveResourcesInfo().join(", ")}\n`);

@@ -1,4 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import type { FastifyInstance } from "fastify";
+import { GetStatusResponseSchema } from "../gen/arrowmesh/status/v1/status_pb.js";
 import { readConfig } from "../lib/config.js";
 import { createRunHttpCall, type RunHttpCall } from "../lib/http-calls.js";
 import { openInternalServer } from "../lib/internal-server.js";
@@ -7,6 +9,7 @@ import type { Binding } from "../lib/rpc/call.js";
 import { createOpenEntry } from "../lib/rpc/entry.js";
 import type { NamedHealth } from "../lib/rpc/health.js";
 import { createLocalChannel } from "../lib/rpc/local-channel.js";
+import { observeCompatible } from "./inference/compatible-metrics.js";
 import { inferenceSchema } from "./inference/config.js";
 import { openRepository } from "./inference/models/open-repository.js";
 import { createOip } from "./inference/oip/oip.js";
@@ -25,6 +28,9 @@ import { MeteredStore } from "./ratelimit/stores/metered-store.js";
 import { openGuardedStore } from "./ratelimit/stores/open-guarded-store.js";
 import { type Reached, reachRemotely } from "./reach.js";
 import { modelHealth, standardBindings } from "./standard-bindings.js";
+import { createReadProcess } from "./status/read-process.js";
+import { createStatusService } from "./status/service.js";
+import { toStatusJson } from "./status/to-json.js";
 import { tokenizerSchema } from "./tokenizer/config.js";
 
 export const internalRoles = ["ratelimit", "tokenizer", "inference"] as const;
@@ -37,7 +43,7 @@ interface Built {
   readonly isReady: () => boolean;
   /** Health of the models it serves, if it does. */
   readonly models?: NamedHealth;
-  /** What it says of itself to people. */
+  /** What it says of itself to people, besides what every role does. */
   readonly status?: () => object;
   /** What it serves besides where it has a process, and a port, of its own. */
   readonly openAlone?: () => Promise<Alone>;
@@ -52,7 +58,7 @@ interface Alone {
 const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
   ratelimit: async (platform) => {
     const config = readConfig(ratelimitSchema, platform.env);
-    const count = createRatelimitMetrics(platform.registry);
+    const count = createRatelimitMetrics(platform);
     const { store, status } = await openGuardedStore(config, platform);
     const metered = new MeteredStore(store, count, platform.clock);
     count.observe(store, status);
@@ -78,6 +84,11 @@ const build: Record<InternalRole, (platform: Platform) => Promise<Built>> = {
   inference: async (platform) => {
     const config = readConfig(inferenceSchema, platform.env);
     const repository = await openRepository(config, platform);
+    if (platform.config.areCompatibleMetricsServed) {
+      observeCompatible(platform.registry, () =>
+        repository.loaded().some((model) => repository.isDefault(model) && model.isHealthy),
+      );
+    }
     return {
       bindings: [
         createInference(config, repository),
@@ -101,28 +112,35 @@ const portOf: Record<InternalRole, (env: NodeJS.ProcessEnv) => number> = {
 export async function serveMesh(platform: Platform): Promise<number> {
   await pullOnStart(platform);
   return await openGateway(platform, async (role, address) =>
-    address === undefined ? await reachLocally(role, platform) : reachRemotely(address, platform),
+    address === undefined
+      ? await reachLocally(role, platform)
+      : reachRemotely(role, address, platform),
   );
 }
 
 /** The gateway alone: every other role is elsewhere, by default on its own port of this machine. */
 export async function serveGatewayAlone(platform: Platform): Promise<number> {
   return await openGateway(platform, async (role, address) =>
-    reachRemotely(address ?? `127.0.0.1:${portOf[role](platform.env)}`, platform),
+    reachRemotely(role, address ?? `127.0.0.1:${portOf[role](platform.env)}`, platform),
   );
 }
 
 /** One internal role on its own port. Returns the port. */
 export async function serveRole(role: InternalRole, platform: Platform): Promise<number> {
-  const { clock, config, drain, interceptors } = platform;
+  const { clock, config, drain, interceptors, tracing } = platform;
   if (role !== "ratelimit") await pullOnStart(platform);
   const { isReady, models = noModels, status, ...built } = await build[role](platform);
   const alone = await built.openAlone?.();
   const bindings = [...built.bindings, ...(alone?.bindings ?? [])];
   const isReadyNow = async (): Promise<boolean> => isReady() && !drain.started.aborted;
+  const readProcess = createReadProcess({ ...platform, roles: [role], isReady: isReadyNow });
+  const readStatus = async () =>
+    create(GetStatusResponseSchema, { processes: [await readProcess()] });
+  const statusService = createStatusService(readStatus);
   const openEntry = createOpenEntry(clock, {
     unaryMsMax: config.requestMsMax,
     streamMsMax: config.streamMsMax,
+    ...{ role, tracing, redact: platform.redact },
   });
   const runCall = createRunHttpCall({ role, openEntry, interceptors: interceptors.remote });
   return await openInternalServer({
@@ -133,10 +151,12 @@ export async function serveRole(role: InternalRole, platform: Platform): Promise
     openEntry,
     bindings: [
       ...bindings.map((binding) => ({ binding, interceptors: interceptors.remote })),
-      ...standardBindings(bindings, { isReady: isReadyNow, models }, platform),
+      // Asked every second while somebody looks; answered while the process drains.
+      { binding: statusService, interceptors: [] },
+      ...standardBindings([...bindings, statusService], { isReady: isReadyNow, models }, platform),
     ],
     isReady: isReadyNow,
-    status,
+    status: async () => ({ ...toStatusJson(await readStatus()), ...status?.() }),
     addRoutes: (app) => alone?.addRoutes(app, runCall),
     draining: drain.started,
   });
@@ -147,5 +167,5 @@ const noModels: NamedHealth = async () => new Map();
 async function reachLocally(role: InternalRole, platform: Platform): Promise<Reached> {
   const { bindings, isReady } = await build[role](platform);
   const channel = createLocalChannel({ role, bindings, interceptors: platform.interceptors.local });
-  return { channel, isRemote: false, isReady: async () => isReady() };
+  return { channel, probes: channel, isRemote: false, isReady: async () => isReady() };
 }

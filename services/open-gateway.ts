@@ -1,4 +1,9 @@
+import { create } from "@bufbuild/protobuf";
 import { RepositoryService } from "../gen/arrowmesh/inference/v1/repository_pb.js";
+import {
+  type GetStatusResponse,
+  GetStatusResponseSchema,
+} from "../gen/arrowmesh/status/v1/status_pb.js";
 import { addAdminRoutes } from "../lib/admin-routes.js";
 import { readConfig } from "../lib/config.js";
 import type { Binding } from "../lib/rpc/call.js";
@@ -26,12 +31,17 @@ import { addOpenApiRoutes } from "./gateway/openapi/routes.js";
 import { createOperations } from "./gateway/operations/operations.js";
 import { createTokenizerGateway } from "./gateway/rpc/tokenizer.js";
 import { createGateway } from "./gateway/service.js";
+import { PeerStatuses } from "./gateway/status/peer-statuses.js";
+import { addStatusRoutes } from "./gateway/status/routes.js";
 import { createTeiServices } from "./gateway/tei/grpc/services.js";
 import { addTeiRoutes } from "./gateway/tei/routes.js";
 import { VectorCache } from "./gateway/vector-cache.js";
 import type { Platform } from "./platform.js";
-import type { Reached } from "./reach.js";
+import { openOwnCall, type Reached } from "./reach.js";
 import { modelHealth, standardBindings } from "./standard-bindings.js";
+import { createReadProcess } from "./status/read-process.js";
+import { createStatusService } from "./status/service.js";
+import { toStatusJson } from "./status/to-json.js";
 
 /** The roles behind the gateway. */
 type PeerRole = "ratelimit" | "tokenizer" | "inference";
@@ -65,17 +75,24 @@ export async function openGateway(
     embed: operations.embed,
     inference: peers.inference.channel,
   });
-  const served = [...createServices(config, parts, { peers, platform }), oip];
+  const readStatus = createReadStatus(config, peers, platform);
+  const served = [
+    ...createServices(config, parts, { peers, platform }),
+    oip,
+    createStatusService(readStatus),
+  ];
   const models: NamedHealth = async () => modelHealth(await directory.list());
   return await openEdge({
     ...platform,
     host: common.host,
     config,
-    openEntry: createOpenEntry(
-      clock,
-      { unaryMsMax: common.requestMsMax, streamMsMax: common.streamMsMax },
-      createReadCaller(config),
-    ),
+    openEntry: createOpenEntry(clock, {
+      unaryMsMax: common.requestMsMax,
+      streamMsMax: common.streamMsMax,
+      tracing: platform.tracing,
+      redact: platform.redact,
+      readCaller: createReadCaller(config),
+    }),
     interceptors: edgeInterceptors,
     bindings: [
       ...served.map((binding) => ({ binding, interceptors: edgeInterceptors })),
@@ -87,7 +104,8 @@ export async function openGateway(
         isPublicCall: config.apiKey === undefined ? undefined : isPublicCall,
       });
       addAdminRoutes(app, { isReady, registry, schemas: adminSchemas });
-      addTeiRoutes(app, config, { operations, directory, admission, registry, version });
+      addStatusRoutes(app, async () => toStatusJson(await readStatus()));
+      addTeiRoutes(app, config, { operations, directory, admission, version });
       addOpenAiRoutes(app, config, { operations, directory, admission, clock });
       addCohereRoutes(app, config, { operations, admission, clock });
       addOipRoutes(app, config, { oip });
@@ -95,16 +113,50 @@ export async function openGateway(
   });
 }
 
+/** What the process says of itself and of those behind it. */
+function createReadStatus(
+  { jaegerUiUrl }: GatewayConfig,
+  peers: Peers,
+  platform: Platform,
+): () => Promise<GetStatusResponse> {
+  const { clock, drain } = platform;
+  const all = Object.entries(peers);
+  const here = all.filter(([, { isRemote }]) => !isRemote);
+  const elsewhere = all.filter(([, { isRemote }]) => isRemote);
+  const readProcess = createReadProcess({
+    ...platform,
+    roles: ["gateway", ...here.map(([role]) => role)],
+    isReady: async () => {
+      const areReady = await Promise.all(here.map(([, { isReady }]) => isReady()));
+      return !drain.started.aborted && areReady.every(Boolean);
+    },
+  });
+  const peerStatuses = new PeerStatuses(
+    Object.fromEntries(elsewhere.map(([role, { probes }]) => [role, probes])),
+    { clock, openCall: (timeoutMs) => openOwnCall("status", timeoutMs, clock) },
+  );
+  const traceUrl = jaegerUiUrl === undefined ? "" : `${jaegerUiUrl.replace(/\/$/, "")}/trace/`;
+  return async () => {
+    const [own, others] = await Promise.all([readProcess(), peerStatuses.read()]);
+    const serving = others.filter(({ answering, ready }) => answering && ready);
+    const ready =
+      own.ready &&
+      elsewhere.every(([role]) => serving.some((process) => process.roles.includes(role)));
+    return create(GetStatusResponseSchema, { processes: [{ ...own, ready }, ...others], traceUrl });
+  };
+}
+
 /** What all protocols stand on. */
 function createParts(config: GatewayConfig, peers: Peers, platform: Platform) {
   const { ratelimit, tokenizer, inference } = peers;
-  const { clock, config: common, registry } = platform;
+  const { clock, config: common } = platform;
+  const metrics = createGatewayMetrics({ ...platform, ...common });
   const limiter = new Limiter(ratelimit.channel, config, {
     ...platform,
     isRatelimitRemote: ratelimit.isRemote,
+    counts: metrics,
   });
   platform.defer(() => limiter.settled());
-  const metrics = createGatewayMetrics(registry);
   const admission = new Admission(config.admittedInputsMax, metrics.shed);
   const cache = new VectorCache(config.cacheBytesMax, metrics.cache);
   metrics.observe({ cacheBytes: () => cache.bytes, inputs: () => admission.inputs });
@@ -115,6 +167,7 @@ function createParts(config: GatewayConfig, peers: Peers, platform: Platform) {
     inference: inference.channel,
     computeMsMax: common.requestMsMax,
     ...{ directory, limiter, admission, cache, clock },
+    counts: metrics.work,
   });
   return { limiter, admission, directory, operations };
 }

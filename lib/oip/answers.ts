@@ -9,7 +9,9 @@ import {
 } from "../../gen/inference/grpc_service_pb.js";
 import { toMeshError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
-import type { Handlers } from "../rpc/call.js";
+import type { CallContext, Handlers } from "../rpc/call.js";
+import { recordFailure } from "../rpc/call-record.js";
+import { inMessageSpan } from "../tracing/in-message-span.js";
 import { unsupported } from "./refusal.js";
 import type { RawTensor } from "./tensors.js";
 
@@ -38,16 +40,20 @@ export function toInferAnswer(
 /** Answers each request of a stream, in order; one that fails is answered by its error, and the stream goes on. */
 export function inferEach(
   requests: AsyncIterable<ModelInferRequest>,
-  window: number,
-  infer: (request: ModelInferRequest) => Promise<InferAnswer>,
+  { window, context }: { readonly window: number; readonly context: CallContext },
+  infer: (request: ModelInferRequest, context: CallContext) => Promise<InferAnswer>,
 ): AsyncGenerator<StreamAnswer> {
-  return mapOrdered(requests, window, async (request): Promise<StreamAnswer> => {
+  return mapOrdered(requests, window, async (request, index): Promise<StreamAnswer> => {
     try {
-      const answer = await infer(request);
+      const answer = await inMessageSpan(context, index, (inner) => infer(request, inner));
       return { inferResponse: { ...answer, parameters: { ...answer.parameters, ...isFinal } } };
     } catch (thrown) {
-      const { message } = toMeshError(thrown);
-      return { errorMessage: message, inferResponse: { id: request.id, parameters: isFinal } };
+      const error = toMeshError(thrown);
+      recordFailure(context.callRecord, error);
+      return {
+        errorMessage: error.message,
+        inferResponse: { id: request.id, parameters: isFinal },
+      };
     }
   });
 }

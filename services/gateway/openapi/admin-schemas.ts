@@ -16,7 +16,15 @@ export const adminSchemas = {
   },
   metrics: {
     summary: "Metrics for Prometheus",
+    description: "With exemplars for who accepts OpenMetrics.",
     security,
-    response: { 200: { content: { "text/plain": { schema: z.string() } } } },
+    response: {
+      200: {
+        content: {
+          "text/plain": { schema: z.string() },
+          "application/openmetrics-text": { schema: z.string() },
+        },
+      },
+    },
   },
 };
