@@ -22,9 +22,13 @@ const limits = {
 /** A runner over a fake engine, in a time that stands still. */
 export function createRunner(workers: number, over: Partial<SchedulerLimits> = {}) {
   const [engine, clock, registry] = [new FakeEngine(workers), new FakeClock(), new Registry()];
-  const metrics = createInferenceMetrics(registry).ofModel("tiny");
+  const metrics = createInferenceMetrics(registry, clock).ofModel("tiny");
   const statistics = new Statistics();
-  const runner = new BatchRunner({ ...limits, ...over }, { engine, clock, metrics, statistics });
+  const model = { name: "tiny", version: "1", dtype: "float32", device: "cpu" };
+  const runner = new BatchRunner(
+    { ...limits, ...over },
+    { engine, model, clock, metrics, statistics },
+  );
   /** Numbers of each row of ids. */
   const run = async (
     rows: readonly (readonly number[])[],

@@ -67,6 +67,8 @@ export class FakeEngine implements Engine {
     const job = { batch, listener };
     jobs.push(job);
     return {
+      worker: this.#workers.indexOf(jobs),
+      startedAtMs: undefined,
       revoke: () => {
         if (!this.isRevocable || jobs.indexOf(job) < 1) return false;
         jobs.splice(jobs.indexOf(job), 1);

@@ -6,6 +6,7 @@ import { readConfig } from "../../lib/config.js";
 import { createLog } from "../../lib/log.js";
 import { ModelCatalog } from "../../lib/model-catalog.js";
 import { readModelSpec } from "../../lib/model-folder/spec.js";
+import { noSpan } from "../../lib/tracing/span.js";
 import type { Row, RowOutput } from "../../services/inference/batching/batch.js";
 import { type InferenceConfig, inferenceSchema } from "../../services/inference/config.js";
 import { createInferenceMetrics } from "../../services/inference/metrics.js";
@@ -19,7 +20,7 @@ export function inferenceConfig(env: Readonly<Record<string, string>> = {}): Inf
 }
 
 export function loadDeps(registry = new Registry()): LoadDeps {
-  const metrics = createInferenceMetrics(registry);
+  const metrics = createInferenceMetrics(registry, systemClock);
   return { clock: systemClock, log: createLog("silent"), metrics };
 }
 
@@ -61,7 +62,7 @@ export function repositoryOf(
 
 export function workOptions(over: Partial<WorkOptions> = {}): WorkOptions {
   const { signal } = new AbortController();
-  return { priority: Priority.UNSPECIFIED, caller: "", signal, ...over };
+  return { priority: Priority.UNSPECIFIED, caller: "", signal, trace: noSpan, ...over };
 }
 
 export function rowOf(ids: readonly number[], output: RowOutput = "vector"): Row {

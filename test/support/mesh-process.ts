@@ -13,6 +13,8 @@ export interface RoleProcess {
   readonly pid: number;
   readonly port: number;
   readonly url: string;
+  /** What it has printed so far. */
+  readonly printed: { readonly stdout: string; readonly stderr: string };
   /** The exit code; null after a signal. */
   readonly exited: Promise<number | null>;
   /** SIGTERM, and SIGKILL when that does not end it in time. */
@@ -87,25 +89,27 @@ async function startProcess(
     env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const output: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => output.push(String(chunk)));
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      printed[name] += chunk;
+    });
   }
   const exited = once(child, "exit").then(([code]) => code as number | null);
   const url = `http://127.0.0.1:${port}`;
   const stop = async (): Promise<void> => {
     await stopProcess(child, exited);
     // Node warns there of leaks and misuse, which no test should cause.
-    const warning = output.find((text) => /Warning:/.test(text));
-    if (warning !== undefined) throw new Error(`${args.join(" ")} warned: ${warning}`);
+    const warning = /^.*Warning:.*$/m.exec(`${printed.stdout}\n${printed.stderr}`);
+    if (warning !== null) throw new Error(`${args.join(" ")} warned: ${warning[0]}`);
   };
   try {
     await untilReady(url, child);
   } catch (error) {
     await stop();
-    throw new Error(`${args.join(" ")}: ${String(error)}\n${output.join("")}`);
+    throw new Error(`${args.join(" ")}: ${String(error)}\n${printed.stdout}${printed.stderr}`);
   }
-  return { pid: child.pid ?? 0, port, url, exited, stop };
+  return { pid: child.pid ?? 0, port, url, printed, exited, stop };
 }
 
 /** A gateway is ready when its peers are; the others when they listen and their model is loaded. */

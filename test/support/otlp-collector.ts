@@ -8,8 +8,20 @@ export interface Span {
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly name: string;
-  readonly attributes: Readonly<Record<string, string>>;
+  /** `service.name` of its resource. */
+  readonly service: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** Of OpenTelemetry: 1 internal, 2 server, 3 client. */
+  readonly kind: number;
+  /** Nanoseconds since 1970. */
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** Why it failed; undefined where it did not. */
+  readonly failure: string | undefined;
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
 }
+
+type AttributeValue = string | number | boolean | readonly AttributeValue[];
 
 export interface Collector {
   /** Environment that makes a process export here, every request, at once. */
@@ -23,8 +35,11 @@ export async function startCollector(): Promise<Collector> {
   const spans: Span[] = [];
   const server = createServer(async (request, response) => {
     const body = (await json(request)) as Export;
-    for (const { scopeSpans } of body.resourceSpans) {
-      for (const span of scopeSpans.flatMap((scope) => scope.spans)) spans.push(toSpan(span));
+    for (const { resource, scopeSpans } of body.resourceSpans) {
+      const service = String(valuesOf(resource.attributes)["service.name"] ?? "");
+      for (const span of scopeSpans.flatMap((scope) => scope.spans)) {
+        spans.push(toSpan(span, service));
+      }
     }
     response.setHeader("content-type", "application/json").end("{}");
   });
@@ -49,19 +64,50 @@ export async function startCollector(): Promise<Collector> {
 
 interface Export {
   readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: Attributes };
     readonly scopeSpans: readonly { readonly spans: RawSpan[] }[];
   }[];
 }
 
-interface RawSpan extends Omit<Span, "attributes" | "parentSpanId"> {
-  readonly parentSpanId?: string;
-  readonly attributes: readonly {
-    readonly key: string;
-    readonly value: { stringValue?: string };
-  }[];
+type Attributes = readonly { readonly key: string; readonly value: RawValue }[];
+
+interface RawValue {
+  readonly stringValue?: string;
+  readonly boolValue?: boolean;
+  readonly intValue?: number | string;
+  readonly doubleValue?: number;
+  readonly arrayValue?: { readonly values: readonly RawValue[] };
 }
 
-function toSpan({ attributes, parentSpanId = "", traceId, spanId, name }: RawSpan): Span {
-  const entries = attributes.map(({ key, value }) => [key, value.stringValue ?? ""]);
-  return { traceId, spanId, parentSpanId, name, attributes: Object.fromEntries(entries) };
+interface RawSpan extends Pick<Span, "traceId" | "spanId" | "name" | "kind"> {
+  readonly parentSpanId?: string;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: Attributes;
+  readonly status?: { readonly code?: number; readonly message?: string };
+  readonly links?: Span["links"];
+}
+
+/** `STATUS_CODE_ERROR`. */
+const failed = 2;
+
+function toSpan(raw: RawSpan, service: string): Span {
+  const { traceId, spanId, name, kind, parentSpanId = "", status, links = [] } = raw;
+  return {
+    ...{ traceId, spanId, parentSpanId, name, kind, service, links },
+    startNs: BigInt(raw.startTimeUnixNano),
+    endNs: BigInt(raw.endTimeUnixNano),
+    failure: status?.code === failed ? (status.message ?? "") : undefined,
+    attributes: valuesOf(raw.attributes),
+  };
+}
+
+function valuesOf(attributes: Attributes): Record<string, AttributeValue> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, toValue(value)]));
+}
+
+function toValue(value: RawValue): AttributeValue {
+  const { stringValue, boolValue, intValue, doubleValue, arrayValue } = value;
+  if (arrayValue !== undefined) return arrayValue.values.map(toValue);
+  return stringValue ?? boolValue ?? doubleValue ?? Number(intValue);
 }

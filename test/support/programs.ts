@@ -39,6 +39,8 @@ export async function run(
     stdio: ["pipe", "pipe", "pipe"],
     timeout: options.msMax ?? 60_000,
   });
+  // A program may end without reading what it is given; its exit code tells whether that is an error.
+  child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const code = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);

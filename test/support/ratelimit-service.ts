@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { Registry } from "prom-client";
 import {
   type CallerSchema,
@@ -9,8 +8,10 @@ import {
 } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import { MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
+import { Breakers } from "../../lib/metrics/breakers.js";
 import type { CallContext } from "../../lib/rpc/call.js";
 import { createLocalChannel } from "../../lib/rpc/local-channel.js";
+import { noSpan } from "../../lib/tracing/span.js";
 import { createRatelimitMetrics } from "../../services/ratelimit/metrics.js";
 import { createPolicy, type Policy } from "../../services/ratelimit/policy/policy.js";
 import { readPolicy } from "../../services/ratelimit/policy/read-policy.js";
@@ -21,7 +22,7 @@ import type { LimitStore } from "../../services/ratelimit/stores/store.js";
 export const context: CallContext = {
   signal: new AbortController().signal,
   deadlineAtMs: 1_000,
-  trace: ROOT_CONTEXT,
+  trace: noSpan,
   requestId: "test",
   clientIp: "",
 };
@@ -41,7 +42,7 @@ export function openRatelimit(limits: string, storeOver: Partial<LimitStore> = {
   const registry = new Registry();
   const policy: { current: Policy } = { current: policyOf(limits) };
   const store = new MemoryStore({ keysMax: 1_000, reservationsMax: 100 }, clock);
-  const count = createRatelimitMetrics(registry);
+  const count = createRatelimitMetrics({ registry, clock, breakers: new Breakers(registry) });
   count.observe(store, () => ({ kind: "memory", keysInMemory: 0, reservationsInMemory: 0 }));
   const ratelimit = createRatelimit({ policy, store: Object.assign(store, storeOver), count });
   const channel = createLocalChannel({

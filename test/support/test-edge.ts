@@ -60,11 +60,11 @@ export async function openTestEdge(
     host: "127.0.0.1",
     config,
     clock: systemClock,
-    openEntry: createOpenEntry(
-      systemClock,
-      { unaryMsMax: 5_000, streamMsMax: 5_000 },
-      createReadCaller(config),
-    ),
+    openEntry: createOpenEntry(systemClock, {
+      unaryMsMax: 5_000,
+      streamMsMax: 5_000,
+      readCaller: createReadCaller(config),
+    }),
     bindings: [{ binding: gateway, interceptors: [see] }],
     interceptors: [see],
     addRoutes,

@@ -40,6 +40,14 @@ export const identity: OnnxGraph = {
   nodes: copy,
 };
 
+/** A table of two rows: it fails for every other number. */
+export const lookup: OnnxGraph = {
+  inputs: [{ name: "INPUT0", type: "int64", shape: ["batch", 1] }],
+  outputs: [{ name: "OUTPUT0", type: "float32", shape: ["batch", 1, 4] }],
+  nodes: [{ op: "Gather", inputs: ["rows", "INPUT0"], outputs: ["OUTPUT0"] }],
+  initializers: [floats("rows", [2, hiddenSize], allVectors(2, 0))],
+};
+
 export function external(location: string): OnnxGraph {
   return {
     ...identity,

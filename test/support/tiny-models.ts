@@ -42,6 +42,11 @@ export function writeIdentity(folder: string): void {
   write(folder, { "model.onnx": onnxBytes(graphs.identity) });
 }
 
+/** OUTPUT0 = row INPUT0 of a table of two, FP32 [batch, 1, 4]; any other number is a bug of the model's. */
+export function writeLookup(folder: string): void {
+  write(folder, { "model.onnx": onnxBytes(graphs.lookup) });
+}
+
 /** OUTPUT0 = INPUT0 + [1, 2, 3, 4], FP32 [batch, 4]; the constant is in another file, `location`. */
 export function writeExternal(folder: string, location = "model.onnx_data"): void {
   write(folder, { "model.onnx": onnxBytes(graphs.external(location)) });
