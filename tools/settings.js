@@ -12,6 +12,7 @@ const readmes = {
   "services/ratelimit/README.md": ["services/ratelimit/config.js", "ratelimitSchema"],
   "docs/envoy.md": ["services/ratelimit/envoy/config.js", "envoyRatelimitSchema"],
   "docs/settings.md": ["lib/process-config.js", "processSchema"],
+  "docs/tracing-export.md": ["lib/tracing/config.js", "tracingSchema"],
 };
 const begin = "<!-- settings, written by `npm run generate` -->";
 const end = "<!-- end of settings -->";

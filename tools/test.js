@@ -6,7 +6,12 @@ import { join } from "node:path";
 import { prepare, root, run } from "./prepare.js";
 
 /** Programs that tests run beside the mesh, and the Debian packages they come in. */
-const programs = { "redis-server": "redis-server", chromium: "chromium", curl: "curl" };
+const programs = {
+  "redis-server": "redis-server",
+  chromium: "chromium",
+  curl: "curl",
+  prometheus: "prometheus",
+};
 
 prepare();
 installPrograms();
