@@ -1,5 +1,5 @@
 // npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to
-// what the machine can do. docs/benchmarks.md says what the cases mean.
+// what the machine can do; with --tracing [--rounds N]: what tracing costs. docs/benchmarks.md says what the cases mean.
 
 import { parseArgs } from "node:util";
 import { Bench, type Row } from "./bench.js";
@@ -7,6 +7,7 @@ import { type Case, cases } from "./cases.js";
 import { describeCpu } from "./cpu.js";
 import { Patience } from "./patience.js";
 import { toLine, toTable } from "./table.js";
+import { compareTracing } from "./tracing.js";
 
 const { values } = parseArgs({
   options: {
@@ -14,31 +15,46 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "6" },
     patience: { type: "string", default: "120" },
     four: { type: "boolean", default: false },
+    tracing: { type: "boolean", default: false },
+    rounds: { type: "string", default: "4" },
   },
 });
 const kind = values.four ? "four" : "one";
-const chosen = values.case.map(findCase);
+const seconds = Number(values.seconds);
+const patience = new Patience(Number(values.patience));
 
-const bench = await Bench.open({
-  kind,
-  seconds: Number(values.seconds),
-  patience: new Patience(Number(values.patience)),
-});
-const rows: Row[] = [];
-try {
-  for (const run of chosen) {
-    const measured = await run(bench);
-    for (const row of measured) console.error(toLine(row));
-    rows.push(...measured);
-  }
-} finally {
-  await bench.close();
+if (values.tracing) {
+  const table = await compareTracing({ seconds, rounds: Number(values.rounds), patience });
+  console.log(`${describeMachine()}\n\n${table}`);
+} else {
+  await runCases(values.case.map(findCase));
 }
 
-const cpu = describeCpu();
-console.log(`The mesh as ${kind}; ${cpu}; Node ${process.version}; ${values.seconds} s a case\n`);
-console.log(toTable(rows));
-if (rows.some(({ loaded }) => loaded.failures > 0)) process.exitCode = 1;
+async function runCases(chosen: readonly Case[]): Promise<void> {
+  const bench = await Bench.open({
+    kind,
+    seconds,
+    patience,
+  });
+  const rows: Row[] = [];
+  try {
+    for (const run of chosen) {
+      const measured = await run(bench);
+      for (const row of measured) console.error(toLine(row));
+      rows.push(...measured);
+    }
+  } finally {
+    await bench.close();
+  }
+
+  console.log(`The mesh as ${kind}; ${describeMachine()}\n`);
+  console.log(toTable(rows));
+  if (rows.some(({ loaded }) => loaded.failures > 0)) process.exitCode = 1;
+}
+
+function describeMachine(): string {
+  return `${describeCpu()}; Node ${process.version}; ${values.seconds} s a case`;
+}
 
 function findCase(name: string): Case {
   const found = cases[name];
