@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { packageRoot } from "../lib/package-root.js";
 import { gatewaySchema } from "../services/gateway/config.js";
 import { inferenceSchema } from "../services/inference/config.js";
@@ -19,9 +19,13 @@ const schemas = {
 type Role = keyof typeof schemas;
 const roles = Object.keys(schemas) as Role[]; // The keys of an object literal are exactly its type's.
 
+/** What compose runs beside the mesh when it is asked for. */
+const observers = { grafana: 3000, jaeger: 16686, prometheus: 9090 };
+
 test("compose runs the four roles and Redis, each role by its own command", () => {
   const { services } = compose();
-  deepEqual(Object.keys(services).sort(), [...roles, "redis"].sort());
+  const always = Object.keys(services).filter((name) => services[name]?.profiles === undefined);
+  deepEqual(always.sort(), [...roles, "redis"].sort());
   for (const role of roles) deepEqual(services[role]?.command, ["serve", role]);
 });
 
@@ -34,12 +38,85 @@ test("compose gives each role the port and the health check of its schema", () =
   }
 });
 
-test("compose publishes nothing but the gateway, and that on loopback", () => {
+test("compose adds Prometheus, Grafana and Jaeger when asked to observe", () => {
+  const { services } = compose();
+  const asked = Object.keys(services).filter((name) => services[name]?.profiles !== undefined);
+  deepEqual(asked.sort(), Object.keys(observers));
+  for (const name of asked) deepEqual(services[name]?.profiles, ["observability"]);
+});
+
+test("compose mounts files that are there", () => {
+  const mounts = Object.values(compose().services).flatMap(({ volumes = [] }) => volumes);
+  const folders = mounts.map((mount) => mount.split(":")[0] ?? "").filter((one) => one[0] === ".");
+  ok(folders.length > 0);
+  for (const folder of folders) ok(existsSync(join(packageRoot, "deploy", folder)), folder);
+  const [, config] =
+    /--config\.file=\/etc\/(\S+)/.exec(String(compose().services.prometheus?.command?.[0])) ?? [];
+  ok(existsSync(join(packageRoot, "deploy", config ?? "nowhere")), config);
+});
+
+test("Grafana finds what compose runs and what is mounted", () => {
+  const { datasources } = grafana("datasources") as { datasources: readonly DataSource[] };
+  for (const { type, url } of datasources) {
+    equal(url, `http://${type}:${observers[type]}`);
+  }
+  const [numbers, traces] = datasources;
+  deepEqual(numbers?.jsonData.exemplarTraceIdDestinations, [
+    { name: "trace_id", datasourceUid: traces?.uid },
+  ]);
+  const { providers } = grafana("dashboards") as { providers: readonly Provider[] };
+  const mounts = compose().services.grafana?.volumes ?? [];
+  ok(mounts.includes(`./grafana/dashboards:${providers[0]?.options.path}:ro`));
+});
+
+test("compose publishes the gateway, and what people look at, on loopback only", () => {
   const published = Object.entries(compose().services).flatMap(([name, { ports = [] }]) =>
     ports.map((port) => `${name} ${port}`),
   );
-  const { fallback } = gatewaySchema.port;
-  deepEqual(published, [`gateway 127.0.0.1:${fallback}:${fallback}`]);
+  const expected = Object.entries({ gateway: gatewaySchema.port.fallback, ...observers });
+  deepEqual(
+    published.sort(),
+    expected.map(([name, port]) => `${name} 127.0.0.1:${port}:${port}`).sort(),
+  );
+});
+
+test("Prometheus on one machine and of compose scrapes the ports of the settings", () => {
+  const ports = Object.fromEntries(roles.map((role) => [role, schemas[role].port.fallback]));
+  const local = (port: number | undefined) => [`127.0.0.1:${port}`];
+  deepEqual(staticTargets("one"), [["mesh", local(ports.gateway)]]);
+  deepEqual(
+    staticTargets("four").sort(),
+    roles.map((role) => [role, local(ports[role])]),
+  );
+  const { scrape_configs } = prometheus("compose");
+  const found = scrape_configs[0]?.dns_sd_configs?.map(({ names, port }) => [names[0], port]) ?? [];
+  deepEqual(Object.fromEntries(found), ports);
+});
+
+test("a scraper may reach the internal roles, and only their port", () => {
+  const { podSelector, ingress } = manifest("NetworkPolicy", "scraper").spec;
+  deepEqual(podSelector?.matchExpressions?.[0]?.values.slice().sort(), [
+    "inference",
+    "ratelimit",
+    "tokenizer",
+  ]);
+  deepEqual(ingress?.[0]?.ports, [{ port: "rpc" }]);
+  const [from] = ingress?.[0]?.from ?? [];
+  const { subjects } = manifest("RoleBinding", "scraper");
+  const namespace = from?.namespaceSelector?.matchLabels["kubernetes.io/metadata.name"];
+  equal(namespace, subjects?.[0]?.namespace);
+});
+
+test("the autoscaler takes over inference by the metric that the adapter serves", () => {
+  const [autoscaler] = documents("k8s-autoscaled/inference.yaml");
+  const [overlay] = documents("k8s-autoscaled/kustomization.yaml");
+  deepEqual(overlay?.resources, ["../k8s", "inference.yaml"]);
+  const { name } = manifest("Deployment", "inference").metadata;
+  equal(autoscaler?.spec.scaleTargetRef?.name, name);
+  const [adapter] = parseAllDocuments(text("prometheus/adapter.values.yaml"));
+  const rule = ["rules", "custom", 0];
+  equal(autoscaler?.spec.metrics?.[0]?.pods.metric.name, adapter?.getIn([...rule, "name", "as"]));
+  match(String(adapter?.getIn([...rule, "seriesQuery"])), /^arrowmesh_inference_queue_length\{/);
 });
 
 test("compose waits longer for a stop than a role does for its drain", () => {
@@ -145,7 +222,35 @@ interface ComposeService {
   readonly environment?: Environment;
   readonly healthcheck?: { readonly test?: readonly string[] };
   readonly ports?: readonly string[];
+  readonly profiles?: readonly string[];
   readonly stop_grace_period?: string;
+  readonly volumes?: readonly string[];
+}
+
+/** What these checks read of a scrape configuration. */
+interface Scraping {
+  readonly scrape_configs: readonly {
+    readonly static_configs?: readonly {
+      readonly targets: readonly string[];
+      readonly labels: { readonly service: string };
+    }[];
+    readonly dns_sd_configs?: readonly {
+      readonly names: readonly string[];
+      readonly port: number;
+    }[];
+  }[];
+}
+
+/** What these checks read of Grafana's provisioning. */
+interface DataSource {
+  readonly uid: string;
+  readonly type: "jaeger" | "prometheus";
+  readonly url: string;
+  readonly jsonData: { readonly exemplarTraceIdDestinations?: unknown };
+}
+
+interface Provider {
+  readonly options: { readonly path: string };
 }
 
 /** What these checks read of a manifest; one that lacks a part makes its check throw, which is a failure too. */
@@ -153,7 +258,21 @@ interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly resources?: readonly string[];
+  readonly subjects?: readonly { readonly namespace: string }[];
   readonly spec: {
+    readonly podSelector?: {
+      readonly matchExpressions?: readonly { readonly values: readonly string[] }[];
+    };
+    readonly ingress?: readonly {
+      readonly from: readonly {
+        readonly namespaceSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
+      }[];
+      readonly ports: unknown;
+    }[];
+    readonly scaleTargetRef?: { readonly name: string };
+    readonly metrics?: readonly {
+      readonly pods: { readonly metric: { readonly name: string } };
+    }[];
     readonly clusterIP?: string;
     readonly maxUnavailable?: number;
     readonly ports?: readonly { readonly port: number }[];
@@ -198,6 +317,20 @@ function compose(): Compose {
   const [document] = parseAllDocuments(text("compose.yaml"), { merge: true });
   deepEqual(document?.errors, []);
   return document?.toJS();
+}
+
+function prometheus(kind: "one" | "four" | "compose"): Scraping {
+  return parse(text(`prometheus/prometheus.${kind}.yml`));
+}
+
+function staticTargets(kind: "one" | "four"): [string, readonly string[]][] {
+  const [scraping] = prometheus(kind).scrape_configs;
+  const targets = scraping?.static_configs ?? [];
+  return targets.map(({ labels, targets: addresses }) => [labels.service, addresses]);
+}
+
+function grafana(kind: "datasources" | "dashboards"): unknown {
+  return parse(text(`grafana/provisioning/${kind}/arrowmesh.yaml`));
 }
 
 function manifests(): Manifest[] {

@@ -11,7 +11,10 @@ import { type Mesh, startMesh } from "./support/mesh-process.js";
 import { cacheFolder, missing, run } from "./support/programs.js";
 import { writeSimple } from "./support/tiny-models.js";
 
-const documents = ["README.md", "docs/models.md", "docs/limits.md"];
+const documents = [
+  "README.md",
+  ...["models", "limits", "tracing", "tracing-export", "status"].map((name) => `docs/${name}.md`),
+];
 const commands = documents.flatMap(commandsOf);
 const grpcurl = join(cacheFolder, "grpcurl-1.9.3");
 
@@ -33,7 +36,7 @@ describe("a document", { timeout: 120_000 }, () => {
       const here = command.replaceAll("127.0.0.1:8080", `127.0.0.1:${mesh.gateway.port}`);
       const { code, stdout, stderr } = await run("sh", ["-c", here.replace("curl ", "curl -sSf ")]);
       equal(code, 0, stderr);
-      match(stdout, /^(\[\[|\{"object":"list"|# HELP|\[\{"name":"|\{"versions"|$)/);
+      match(stdout, /^(\[\[|\{"object":"list"|# HELP|\[\{"name":"|\{"versions"|\{"processes"|$)/);
     });
   }
 

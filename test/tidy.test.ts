@@ -12,7 +12,7 @@ const reserved = [
   { pattern: /\bprocess\.env\b/, only: /^services\/main\.ts$/, use: "a config schema" },
   {
     pattern: /\bDate\.now\b|\bperformance\.now\b|(?<!\.)\bsetTimeout\b/,
-    only: /^lib\/clock\.ts$/,
+    only: /^(lib\/clock|services\/gateway\/status\/page\/browser-clock)\.ts$/,
     use: "Clock",
   },
   { pattern: /\bnew ConnectError\b/, only: /^lib\/rpc\/connect-routes\.ts$/, use: "MeshError" },

@@ -20,7 +20,7 @@ const modelServices = [
 const teiServices = ["Embed", "Info", "Predict", "Rerank", "Tokenize"].map(
   (name) => `tei.v1.${name}`,
 );
-/** What a server has besides its own service, health and reflection. */
+/** What a server has besides its own service, its status, health and reflection. */
 const otherServices: Readonly<Record<string, readonly string[]>> = {
   gateway: [...modelServices, "arrowmesh.tokenizer.v1.TokenizerService", ...teiServices],
   inference: modelServices,
@@ -60,7 +60,12 @@ describe("grpcurl", { timeout: 400_000, skip: existsSync(program) ? false : miss
       const own = `arrowmesh.${role}.v1.${role[0]?.toUpperCase()}${role.slice(1)}Service`;
       const others = otherServices[role] ?? [];
       const listed = (await grpcurl([addressOf(url), "list"])).trim().split("\n");
-      deepEqual(listed, [own, ...others, "grpc.health.v1.Health", ...reflection].sort());
+      const everywhere = [
+        "arrowmesh.status.v1.StatusService",
+        "grpc.health.v1.Health",
+        ...reflection,
+      ];
+      deepEqual(listed, [own, ...others, ...everywhere].sort());
     }
   });
 
