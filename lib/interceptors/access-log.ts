@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.js";
-import { answerOf, isServerFault, type MeshError } from "../errors.js";
+import { isServerFault, type MeshError } from "../errors.js";
 import { causeOf, type Log } from "../log.js";
 import type { CallContext } from "../rpc/call.js";
-import { type CallRecord, createCallRecord } from "../rpc/call-record.js";
+import { type CallRecord, createCallRecord, httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
@@ -106,11 +106,6 @@ function addPerson(fields: Record<string, unknown>, { clientIp, callRecord }: Ca
 function addFailure(fields: Record<string, unknown>, { error, bug }: Line): void {
   if (error !== undefined && isServerFault(error.fault)) fields.reason = error.message;
   if (bug !== undefined) fields.cause = causeOf(bug);
-}
-
-/** What was sent, or would have been had the caller waited. */
-function httpStatusOf(error: MeshError | undefined, record: CallRecord) {
-  return record.httpStatus ?? (error && answerOf[error.fault].httpStatus);
 }
 
 function rounded(ms: number): number {

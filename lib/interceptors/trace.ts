@@ -1,11 +1,11 @@
-import { answerOf, type MeshError } from "../errors.js";
 import type { CallContext } from "../rpc/call.js";
+import { httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
 import type { Span } from "../tracing/span.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
-/** Callers write paths and names of themselves at any length. */
-const textCharactersMax = 256;
+/** Callers write names of themselves at any length. */
+const userAgentCharactersMax = 256;
 
 /** One span a call, named after the method or route; what the handler begins becomes its children. */
 export const traceCalls: Interceptor = (info, context) => {
@@ -16,8 +16,12 @@ export const traceCalls: Interceptor = (info, context) => {
   return {
     context: { ...context, trace: span },
     end(error) {
-      if (info.protocol === "http") describeStatus(span, error, context);
-      else span.set("rpc.response.status_code", codeNameOf(error));
+      if (info.protocol === "http") {
+        const status = httpStatusOf(error, context.callRecord);
+        if (status !== undefined) span.set("http.response.status_code", status);
+      } else {
+        span.set("rpc.response.status_code", codeNameOf(error));
+      }
       span.end(error);
     },
   };
@@ -38,20 +42,10 @@ function describe(span: Span, info: CallInfo, { requestId }: CallContext): void 
   const { scheme, path, userAgent } = info.http;
   span.set("url.scheme", scheme);
   // Where a caller fills in the path, nobody knows what stands there: a key has been seen.
-  if (path === route) span.set("url.path", path.slice(0, textCharactersMax));
+  if (path === route) span.set("url.path", path);
   if (userAgent !== undefined) {
-    span.set("user_agent.original", userAgent.slice(0, textCharactersMax));
+    span.set("user_agent.original", userAgent.slice(0, userAgentCharactersMax));
   }
-}
-
-/** What was sent, or would have been had the caller waited. */
-function describeStatus(
-  span: Span,
-  error: MeshError | undefined,
-  { callRecord }: CallContext,
-): void {
-  const status = callRecord?.httpStatus ?? (error && answerOf[error.fault].httpStatus);
-  if (status !== undefined) span.set("http.response.status_code", status);
 }
 
 const rpcSystemOf: Readonly<Record<Exclude<CallInfo["protocol"], "http">, string>> = {

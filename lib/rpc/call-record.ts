@@ -1,5 +1,5 @@
 import type { Limit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
-import type { MeshError } from "../errors.js";
+import { answerOf, type MeshError } from "../errors.js";
 import type { CallerFacts } from "./call.js";
 
 /**
@@ -65,4 +65,12 @@ export function recordFailure(record: CallRecord | undefined, error: MeshError):
   if (record === undefined) return;
   record.failedMessages += 1;
   if (error.fault === "internal") record.bug ??= error;
+}
+
+/** The status of a plain HTTP answer: what was sent, or would have been had the caller waited. */
+export function httpStatusOf(
+  error: MeshError | undefined,
+  record: CallRecord | undefined,
+): number | undefined {
+  return record?.httpStatus ?? (error && answerOf[error.fault].httpStatus);
 }

@@ -93,28 +93,30 @@ interface Taken<C, T> {
   readonly order: WorkOrder;
   readonly context: CallContext;
   readonly step: Step<C, T>;
+  /** Name of the model that is meant, as far as it is known yet. */
+  readonly model: string;
 }
 
 /** The way of every operation: take a request -> model -> tokens -> reserve them -> compute -> commit, or release. */
 export function createWork({ encode, directory, limiter, admission, clock }: WorkDeps): Work {
   return (order, context, step) =>
     inSpan("predict", context, async (inner, span) => {
+      const { formats, inputs } = order;
       const model = directory.nameOf(order.model, step.fitness);
-      describeOrder(span, step.operation, { ...order, model, inputs: order.inputs.length });
-      const answer = await admitted({ order, context: inner, step });
+      describeOrder(span, step.operation, { model, formats, inputs: inputs.length });
+      const answer = await admitted({ order, context: inner, step, model });
       describeModel(span, answer.usage);
       span.set("gen_ai.usage.input_tokens", answer.usage.tokens);
       return answer;
     });
 
   async function admitted<C, T>(taken: Taken<C, T>): Promise<Answer<T>> {
-    const { order, context, step } = taken;
+    const { order, context, model } = taken;
     const inputs = order.inputs.length;
     if (order.isPatient) await admission.enterInTurn(inputs, context.signal);
     else admission.enter(inputs, order.isAdmittedWhole);
     try {
-      const name = directory.nameOf(order.model, step.fitness);
-      return await limiter.withRequest(context, name, async () => {
+      return await limiter.withRequest(context, model, async () => {
         requireCount(order);
         return await untilAborted(onServedVersion(taken), context.signal);
       });
