@@ -43,9 +43,10 @@ export class LightHistogram {
     const clock = this.#clock;
     const counts: Counts = {
       inBucket: new Float64Array(bounds.length + 1),
-      sum: 0,
-      count: 0,
-      exemplars: [],
+      ...{ sum: 0, count: 0 },
+      exemplarIds: new Array(bounds.length + 1),
+      exemplarValues: new Float64Array(bounds.length + 1),
+      exemplarDatesMs: new Float64Array(bounds.length + 1),
     };
     this.#series.push({ labels, counts });
     const observeTimes = (value: number, times: number, exemplarId?: string): void => {
@@ -54,8 +55,9 @@ export class LightHistogram {
       counts.sum += value * times;
       counts.count += times;
       if (exemplarId === undefined) return;
-      const timestamp = clock.dateMs() / 1_000;
-      counts.exemplars[bucket] = { labelSet: { trace_id: exemplarId }, value, timestamp };
+      counts.exemplarIds[bucket] = exemplarId;
+      counts.exemplarValues[bucket] = value;
+      counts.exemplarDatesMs[bucket] = clock.dateMs();
     };
     return {
       observe: (value, exemplarId) => observeTimes(value, 1, exemplarId),
@@ -73,7 +75,7 @@ export class LightHistogram {
       let total = 0;
       const buckets = [...this.#bounds, "+Inf" as const].map((le, index) => {
         total += counts.inBucket[index] as number;
-        const exemplar = counts.exemplars[index];
+        const exemplar = exemplarOf(counts, index);
         const bucket = { ...value("bucket", total), labels: { le, ...labels } };
         return exemplar === undefined ? bucket : { ...bucket, exemplar };
       });
@@ -87,8 +89,18 @@ interface Counts {
   readonly inBucket: Float64Array;
   sum: number;
   count: number;
-  /** By bucket, with holes. */
-  readonly exemplars: Exemplar[];
+  /** By bucket, as the next two; where all requests are traced, an object for each observation would cost more than all else. */
+  readonly exemplarIds: (string | undefined)[];
+  readonly exemplarValues: Float64Array;
+  readonly exemplarDatesMs: Float64Array;
+}
+
+function exemplarOf(counts: Counts, bucket: number): Exemplar | undefined {
+  const trace_id = counts.exemplarIds[bucket];
+  if (trace_id === undefined) return undefined;
+  const value = counts.exemplarValues[bucket] as number;
+  const timestamp = (counts.exemplarDatesMs[bucket] as number) / 1_000;
+  return { labelSet: { trace_id }, value, timestamp };
 }
 
 /** The first bucket that has room for the value, by halves: there are up to 35. */
