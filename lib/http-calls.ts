@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { getOrAdd, newMap } from "./get-or-add.js";
 import type { HttpFacts, Interceptor } from "./interceptors/interceptor.js";
 import type { CallContext } from "./rpc/call.js";
 import { dispatchUnary } from "./rpc/dispatch.js";
@@ -22,7 +23,7 @@ export function createRunHttpCall(deps: {
 }): RunHttpCall {
   const { role, openEntry, interceptors } = deps;
   return async ({ request, reply }, handle) => {
-    const name = `${request.method} ${request.routeOptions.url}`;
+    const name = callNameOf(request.method, request.routeOptions.url ?? "");
     const entry = openEntry({
       name,
       carrier: request.raw.headers,
@@ -47,6 +48,14 @@ export function createRunHttpCall(deps: {
       entry.close();
     }
   };
+}
+
+const callNames = new Map<string, Map<string, string>>();
+
+/** `METHOD ROUTE`, always the same string: maps need not read it anew, as they must one that was just put together. */
+export function callNameOf(method: string, route: string): string {
+  const ofRoute = getOrAdd(callNames, route, newMap);
+  return getOrAdd(ofRoute, method, () => `${method} ${route}`);
 }
 
 /** What is told of a request besides its route. */

@@ -74,13 +74,11 @@ for (const kind of kinds) {
         "http.response.status_code": 200,
         "url.scheme": "http",
         "url.path": "/v1/embeddings",
-        "arrowmesh.role": "gateway",
       });
       deepEqual(tree.one("predict").attributes, {
         "arrowmesh.operation": "embed",
         "arrowmesh.inputs": 1,
         "arrowmesh.model.version": "1",
-        "arrowmesh.role": "gateway",
         "gen_ai.operation.name": "embeddings",
         "gen_ai.provider.name": "arrowmesh",
         "gen_ai.request.encoding_formats": ["base64"],

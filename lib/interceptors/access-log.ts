@@ -25,8 +25,10 @@ export function logAccess(log: Log, clock: Clock, options: AccessLogOptions): In
         const bug = bugOf(error, context.callRecord);
         const level = levelOf(error, bug);
         if (!isOn[level]) return;
-        const durationMs = clock.nowMs() - beganAtMs;
-        log[level](fieldsOf({ info, context, error, bug, durationMs, options }), "call");
+        log[level](
+          fieldsOf({ info, context, error, bug, beganAtMs, endMs: clock.nowMs(), options }),
+          "call",
+        );
       },
     };
   };
@@ -48,26 +50,27 @@ interface Line {
   readonly context: CallContext;
   readonly error: MeshError | undefined;
   readonly bug: MeshError | undefined;
-  readonly durationMs: number;
+  readonly beganAtMs: number;
+  readonly endMs: number;
   readonly options: AccessLogOptions;
 }
 
 /** In the order of a line; what is undefined stays out of it. */
 function fieldsOf(line: Line): Record<string, unknown> {
-  const { info, context, error, durationMs } = line;
+  const { info, context, error, beganAtMs, endMs } = line;
   const { trace, callRecord: record = emptyRecord } = context;
   const isHttp = info.protocol === "http";
   const fields: Record<string, unknown> = {
     request_id: context.requestId,
     trace_id: trace.traceId,
-    traced: trace.exemplarId(error) === undefined ? undefined : true,
+    traced: trace.exemplarId(error, endMs) === undefined ? undefined : true,
     role: info.role,
     route: info.name,
     protocol: info.protocol,
     status: error?.fault ?? "ok",
     http_status: isHttp ? httpStatusOf(error, record) : undefined,
     rpc_code: isHttp ? undefined : codeNameOf(error),
-    duration_ms: rounded(durationMs),
+    duration_ms: rounded(endMs - beganAtMs),
     key_id: given(record.caller?.apiKey),
     tier: given(record.caller?.tier),
     model: given(record.model),

@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { Clock } from "../clock.js";
+import { getOrAdd, newMap } from "../get-or-add.js";
 import { LightHistogram, type Series } from "../light-histogram.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
@@ -16,7 +17,9 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
   const seriesOf = (info: CallInfo, status: string): Series =>
     known.get(info.name)?.get(info.role)?.get(info.protocol)?.get(status) ?? add(info, status);
   const add = ({ role, name: method, protocol }: CallInfo, status: string): Series => {
-    const byStatus = within(within(within(known, method), role), protocol);
+    const byRole = getOrAdd(known, method, newMap);
+    const byProtocol = getOrAdd(byRole, role, newMap);
+    const byStatus = getOrAdd(byProtocol, protocol, newMap);
     const series = duration.series({ role, method, protocol, status });
     byStatus.set(status, series);
     return series;
@@ -25,15 +28,10 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
     const beganAtMs = clock.nowMs();
     return {
       end(error) {
-        const tookMs = clock.nowMs() - beganAtMs;
-        seriesOf(info, error?.fault ?? "ok").observe(tookMs / 1_000, trace.exemplarId(error));
+        const endMs = clock.nowMs();
+        const exemplarId = trace.exemplarId(error, endMs);
+        seriesOf(info, error?.fault ?? "ok").observe((endMs - beganAtMs) / 1_000, exemplarId);
       },
     };
   };
-}
-
-function within<V>(maps: Map<string, Map<string, V>>, key: string): Map<string, V> {
-  const known = maps.get(key) ?? new Map<string, V>();
-  maps.set(key, known);
-  return known;
 }

@@ -1,7 +1,8 @@
+import { getOrAdd, newMap } from "../get-or-add.js";
 import type { CallContext } from "../rpc/call.js";
 import { httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
-import type { Span } from "../tracing/span.js";
+import type { Facts, Span } from "../tracing/span.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
 /** Callers write names of themselves at any length. */
@@ -29,23 +30,38 @@ export const traceCalls: Interceptor = (info, context) => {
 
 /** Names of OpenTelemetry's RPC and HTTP conventions. */
 function describe(span: Span, info: CallInfo, { requestId }: CallContext): void {
-  span.set("arrowmesh.request_id", requestId);
-  if (info.protocol !== "http") {
-    span.set("rpc.system.name", rpcSystemOf[info.protocol]);
-    span.set("rpc.method", info.name);
-    return;
-  }
-  const [method = "", route = ""] = info.name.split(" ");
-  span.set("http.request.method", method);
-  span.set("http.route", route);
+  const facts = factsOf(info);
+  span.describe(facts);
+  // Where roles share a process, the call that came in has said it.
+  if (info.protocol !== "local") span.set("arrowmesh.request_id", requestId);
   if (info.http === undefined) return;
   const { scheme, path, userAgent } = info.http;
   span.set("url.scheme", scheme);
   // Where a caller fills in the path, nobody knows what stands there: a key has been seen.
-  if (path === route) span.set("url.path", path);
+  if (path === facts["http.route"]) span.set("url.path", path);
   if (userAgent !== undefined) {
     span.set("user_agent.original", userAgent.slice(0, userAgentCharactersMax));
   }
+}
+
+/** By name and protocol, of which there are as many as there are routes and methods. */
+const known = new Map<string, Map<CallInfo["protocol"], Facts>>();
+
+/** What all calls of a method or route have in common. */
+function factsOf({ name, protocol }: CallInfo): Facts {
+  const byProtocol = getOrAdd(known, name, newMap);
+  return getOrAdd(byProtocol, protocol, () =>
+    protocol === "http" ? httpFactsOf(name) : rpcFactsOf(name, protocol),
+  );
+}
+
+function httpFactsOf(name: string): Facts {
+  const [method = "", route = ""] = name.split(" ");
+  return { "http.request.method": method, "http.route": route };
+}
+
+function rpcFactsOf(name: string, protocol: Exclude<CallInfo["protocol"], "http">): Facts {
+  return { "rpc.system.name": rpcSystemOf[protocol], "rpc.method": name };
 }
 
 const rpcSystemOf: Readonly<Record<Exclude<CallInfo["protocol"], "http">, string>> = {

@@ -34,7 +34,6 @@ const request = growTree([
     attributes: {
       "arrowmesh.batch.size": 8,
       "arrowmesh.batch.padding_ratio": 0.12345678,
-      "arrowmesh.role": "inference",
       "arrowmesh.request_id": "r-1",
     },
     links: [batch],

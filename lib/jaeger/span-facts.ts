@@ -19,8 +19,7 @@ const chosen: readonly (readonly [string, readonly string[]])[] = [
 ];
 /** All that is Arrowmesh's own is shown, without its prefix: batch sizes, padding, workers, what a cache had. */
 const ownPrefix = "arrowmesh.";
-/** Said by the service, which has a column; and the same for all spans of a request, so that roots are enough. */
-const untold = new Set(["arrowmesh.role"]);
+/** The same for all spans of a request, so that roots are enough. */
 const toldByRoots = new Set(["arrowmesh.request_id"]);
 
 /** What is worth a glance of a span's attributes, as `name=value`; or every one of them, by its full name. */
@@ -36,8 +35,7 @@ export function spanFacts(
     return value === undefined ? [] : [fact(label, value)];
   });
   const own = Object.entries(attributes).filter(
-    ([name]) =>
-      name.startsWith(ownPrefix) && !untold.has(name) && (options.isRoot || !toldByRoots.has(name)),
+    ([name]) => name.startsWith(ownPrefix) && (options.isRoot || !toldByRoots.has(name)),
   );
   return [...facts, ...own.map(([name, value]) => fact(name.slice(ownPrefix.length), value))];
 }

@@ -1,5 +1,6 @@
 import { assert } from "../assert.js";
 import { type Fault, toMeshError } from "../errors.js";
+import { getOrAdd } from "../get-or-add.js";
 import { noSpan, type Span } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
 import { untilAborted } from "./dispatch.js";
@@ -64,12 +65,7 @@ export class Gather<Item, Result> {
   #groupsOf(callers: readonly Waiting<Item, Result>[]): Iterable<readonly Waiting<Item, Result>[]> {
     const { kindOf = () => "" } = this.#options;
     const groups = new Map<string, Waiting<Item, Result>[]>();
-    for (const caller of callers) {
-      const kind = kindOf(caller.item);
-      const group = groups.get(kind);
-      if (group === undefined) groups.set(kind, [caller]);
-      else group.push(caller);
-    }
+    for (const caller of callers) getOrAdd(groups, kindOf(caller.item), () => []).push(caller);
     return groups.values();
   }
 

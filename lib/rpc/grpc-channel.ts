@@ -98,13 +98,14 @@ function serverOf(target: string): Peer["server"] {
 function callOver({ client, clock, calls, server }: Peer, method: DescMethod): UnaryCall {
   const name = fullName(method);
   const measure = calls?.ofMethod(name);
+  const facts = {
+    ...{ "rpc.system.name": "grpc", "rpc.method": name, "server.address": server.address },
+    ...(server.port !== undefined && { "server.port": server.port }),
+  };
   return async (request, context) => {
     const measured = measure?.();
     const span = context.trace.begin(name, { kind: "client" });
-    span.set("rpc.system.name", "grpc");
-    span.set("rpc.method", name);
-    span.set("server.address", server.address);
-    if (server.port !== undefined) span.set("server.port", server.port);
+    span.describe(facts);
     try {
       const metadata = metadataOf(context, span);
       const bytes = toBinary(method.input, create(method.input, request));

@@ -1,4 +1,4 @@
-import { type Context, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, type TextMapPropagator, trace } from "@opentelemetry/api";
 import type { IdGenerator, Sampler } from "@opentelemetry/sdk-trace";
 import type { Clock } from "../clock.js";
 import { LocalTrace, type TraceDeps } from "./local-trace.js";
@@ -8,6 +8,8 @@ import type { Tracing } from "./tracing.js";
 export interface TracingOptions {
   readonly clock: Clock;
   readonly ids: IdGenerator;
+  /** Reads what came along with a request. */
+  readonly propagator: TextMapPropagator;
   /** Decides at the beginning of a request, and by its caller's decision where there is one. */
   readonly sampler: Sampler;
   readonly slowMs: number;
@@ -17,7 +19,7 @@ export interface TracingOptions {
 
 /** Traces requests: each is recorded, and what becomes of the record is decided when it ends. */
 export function createTracing(options: TracingOptions): Tracing {
-  const { clock, ids, sampler } = options;
+  const { clock, ids, propagator, sampler } = options;
   const deps: TraceDeps = {
     nowMs: () => clock.nowMs(),
     newTraceId: () => ids.generateTraceId(),
@@ -28,10 +30,12 @@ export function createTracing(options: TracingOptions): Tracing {
   };
   return {
     enter({ carrier, getter, role, isCallerInMesh }) {
-      const origin = propagation.extract(ROOT_CONTEXT, carrier, getter);
-      const traceId = trace.getSpanContext(origin)?.traceId ?? ids.generateTraceId();
+      const origin = propagator.extract(ROOT_CONTEXT, carrier, getter);
+      const caller = origin === ROOT_CONTEXT ? undefined : trace.getSpanContext(origin);
+      const traceId = caller?.traceId ?? ids.generateTraceId();
       const isSampled = samples(sampler, origin, traceId);
-      return new LocalTrace({ traceId, isSampled, origin, isCallerInMesh, role }, deps);
+      const start = { traceId, isSampled, origin, caller, isCallerInMesh, role };
+      return new LocalTrace(start, deps);
     },
   };
 }

@@ -1,7 +1,7 @@
-import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Clock } from "../clock.js";
 import { ConfigError } from "../config.js";
 import type { TracingConfig } from "./config.js";
+import { type BatchExporter, inLists } from "./span-batch.js";
 
 export type ExporterKind = "otlp" | "jaeger" | "console";
 
@@ -25,27 +25,27 @@ export async function createExporter(
     readonly clock: Clock;
     readonly redact: (text: string) => string;
   },
-): Promise<SpanExporter> {
+): Promise<BatchExporter> {
   const { config, clock, redact } = options;
   try {
     if (kind === "otlp") return await createOtlpExporter(config);
     if (kind === "jaeger") {
       const { createJaegerExporter } = await import("./jaeger-exporter.js");
-      return createJaegerExporter({ clock, exportMsMax: config.jaegerMsMax });
+      return inLists(createJaegerExporter({ clock, exportMsMax: config.jaegerMsMax }));
     }
     const { ConsoleSpanExporter } = await import("@opentelemetry/sdk-trace");
-    return new ConsoleSpanExporter();
+    return inLists(new ConsoleSpanExporter());
   } catch (error) {
     throw new ConfigError([`traces cannot go out by ${kind}: ${redact(String(error))}`]);
   }
 }
 
-async function createOtlpExporter(config: TracingConfig): Promise<SpanExporter> {
+async function createOtlpExporter(config: TracingConfig): Promise<BatchExporter> {
   const protocol = config.otlpTracesProtocol ?? config.otlpProtocol;
   if (protocol === "grpc") return (await import("./otlp/grpc-exporter.js")).createGrpcExporter();
   if (protocol === "http/json") {
     const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
-    return new OTLPTraceExporter();
+    return inLists(new OTLPTraceExporter());
   }
   return (await import("./otlp/http-exporter.js")).createHttpExporter();
 }

@@ -1,4 +1,5 @@
-import { type Context, ROOT_CONTEXT } from "@opentelemetry/api";
+import { equal } from "node:assert/strict";
+import { type Context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { LocalTrace, type TraceDeps, type TraceStart } from "./local-trace.js";
 import type { RecordedSpan } from "./recorded-span.js";
@@ -17,7 +18,10 @@ export function fakeTracing(clock: Clock, over: Partial<TraceDeps> = {}) {
     newSpanId: () => nextId(16),
     slowMs: 1_000,
     mayKeepUnsampled: () => true,
-    export: (spans) => void exported.push(...spans),
+    export(spans) {
+      for (const span of spans) requireOnce(span);
+      exported.push(...spans);
+    },
     ...over,
   };
   const origin: Context = ROOT_CONTEXT;
@@ -30,9 +34,20 @@ export function fakeTracing(clock: Clock, over: Partial<TraceDeps> = {}) {
           traceId: deps.newTraceId(),
           isSampled: true,
           ...{ origin, isCallerInMesh: false, role: "gateway" },
+          caller: trace.getSpanContext(start.origin ?? origin),
           ...start,
         },
         deps,
       ),
   };
+}
+
+/** Spans must not be told of an attribute twice: exporters would send it twice. */
+function requireOnce(span: RecordedSpan): void {
+  const names: string[] = [];
+  span.tellAttributes({
+    attribute: (name) => void names.push(name),
+    facts: (facts) => void names.push(...Object.keys(facts)),
+  });
+  equal(new Set(names).size, names.length, `${span.name} has an attribute twice: ${names}`);
 }

@@ -2,13 +2,14 @@ import { ExportResultCode } from "@opentelemetry/core";
 import { type ExporterConfig, JaegerExporter } from "@opentelemetry/exporter-jaeger";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Clock } from "../clock.js";
+import { getOrAdd } from "../get-or-add.js";
 
 /** It has been flushed when it is shut down; its own wait of 2 s would only hold up the end of the process. */
 const flushTimeout = 1;
 
 /**
- * Sends to Jaeger by OpenTelemetry's exporter, which names the service of its first span for all it ever sends: here
- * each service has an exporter of its own. One that does not come back in time is replaced, and its sockets are closed.
+ * Sends to Jaeger by OpenTelemetry's exporter, which sends all spans as of the resource of its first: here
+ * each resource has an exporter of its own. One that does not come back in time is replaced, and its sockets are closed.
  */
 export function createJaegerExporter(options: {
   readonly clock: Clock;
@@ -18,13 +19,13 @@ export function createJaegerExporter(options: {
   const { clock, exportMsMax } = options;
   const exporters = new Map<unknown, SpanExporter>();
 
-  const exportService = (service: unknown, spans: ReadableSpan[]): Promise<void> => {
-    const known = exporters.get(service);
+  const exportOf = (resource: unknown, spans: ReadableSpan[]): Promise<void> => {
+    const known = exporters.get(resource);
     const exporter = known ?? new JaegerExporter({ flushTimeout, ...options.config });
-    if (known === undefined) exporters.set(service, exporter);
+    if (known === undefined) exporters.set(resource, exporter);
     return new Promise((resolve, reject) => {
       const cancel = clock.at(clock.nowMs() + exportMsMax, () => {
-        exporters.delete(service);
+        exporters.delete(resource);
         exporter.shutdown().catch(() => undefined);
         reject(new Error(`no answer within ${exportMsMax} ms`));
       });
@@ -38,8 +39,8 @@ export function createJaegerExporter(options: {
 
   return {
     export(spans, done) {
-      const services = groupBy(spans, (span) => span.resource.attributes["service.name"]);
-      const exports = [...services].map(([service, group]) => exportService(service, group));
+      const groups = groupBy(spans, ({ resource }) => resource);
+      const exports = [...groups].map(([resource, group]) => exportOf(resource, group));
       Promise.all(exports).then(
         () => done({ code: ExportResultCode.SUCCESS }),
         (error: Error) => done({ code: ExportResultCode.FAILED, error }),
@@ -55,11 +56,6 @@ export function createJaegerExporter(options: {
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => unknown): Map<unknown, T[]> {
   const groups = new Map<unknown, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
+  for (const item of items) getOrAdd(groups, keyOf(item), () => []).push(item);
   return groups;
 }

@@ -4,7 +4,6 @@ import {
   type SpanContext,
   TraceFlags,
   type TraceState,
-  trace,
 } from "@opentelemetry/api";
 import { isServerFault, type MeshError } from "../errors.js";
 import { RecordedSpan, type SpanHolder } from "./recorded-span.js";
@@ -32,6 +31,8 @@ export interface TraceStart {
   readonly isSampled: boolean;
   /** What came along with the request, its caller's span context included. */
   readonly origin: Context;
+  /** The caller's span context, of `origin`. */
+  readonly caller?: SpanContext | undefined;
   /** Whether the caller is a role of the mesh, which keeps its part of every trace that is kept here. */
   readonly isCallerInMesh: boolean;
   readonly role: string;
@@ -56,13 +57,13 @@ export class LocalTrace implements SpanHolder {
   #count = 0;
   #spans: RecordedSpan[] = [];
   #outermost: RecordedSpan | undefined;
-  #shared: Span[] = [];
+  #shared: Span[] | undefined;
 
   constructor(start: TraceStart, deps: TraceDeps) {
     this.traceId = start.traceId;
     this.role = start.role;
     this.origin = start.origin;
-    this.traceState = trace.getSpanContext(start.origin)?.traceState;
+    this.traceState = start.caller?.traceState;
     this.#start = start;
     this.#deps = deps;
     this.#isKept = start.isSampled;
@@ -79,8 +80,8 @@ export class LocalTrace implements SpanHolder {
 
   /** The caller's span, if it can be found later: where the caller keeps nothing, the trace begins here. */
   get caller(): SpanContext | undefined {
-    const caller = trace.getSpanContext(this.origin);
-    if (caller === undefined || this.#start.isCallerInMesh) return caller;
+    const { caller, isCallerInMesh } = this.#start;
+    if (caller === undefined || isCallerInMesh) return caller;
     return (caller.traceFlags & TraceFlags.SAMPLED) !== 0 ? caller : undefined;
   }
 
@@ -105,7 +106,8 @@ export class LocalTrace implements SpanHolder {
   keep(): void {
     if (this.#isKept || (this.#isOver && this.#start.isShared !== true)) return;
     this.#isKept = true;
-    for (const shared of this.#shared.splice(0)) shared.keep();
+    for (const shared of this.#shared ?? []) shared.keep();
+    this.#shared = undefined;
     if (this.#isOver) this.#exportEnded();
   }
 
@@ -117,12 +119,16 @@ export class LocalTrace implements SpanHolder {
   }
 
   share(shared: Span): void {
-    if (this.#isKept) shared.keep();
-    else if (!this.#isOver && this.#shared.length < spansMax) this.#shared.push(shared);
+    if (this.#isKept) {
+      shared.keep();
+    } else if (!this.#isOver) {
+      this.#shared ??= [];
+      if (this.#shared.length < spansMax) this.#shared.push(shared);
+    }
   }
 
-  exemplarId(error?: MeshError): string | undefined {
-    return this.#isKept || this.#isRemarkable(error) ? this.traceId : undefined;
+  exemplarId(error?: MeshError, atMs = this.nowMs()): string | undefined {
+    return this.#isKept || this.#isRemarkable(error, atMs) ? this.traceId : undefined;
   }
 
   toContext(): Context {
@@ -130,7 +136,7 @@ export class LocalTrace implements SpanHolder {
   }
 
   toSpanContext(): SpanContext | undefined {
-    return trace.getSpanContext(this.origin);
+    return this.#start.caller;
   }
 
   add(name: string, parent: RecordedSpan | undefined, options: SpanOptions): Span {
@@ -148,16 +154,16 @@ export class LocalTrace implements SpanHolder {
     } else if (this.#isKept) this.#deps.export([span]);
   }
 
-  #decide({ error }: RecordedSpan): void {
+  #decide({ error, endMs = this.nowMs() }: RecordedSpan): void {
     const { isShared = false } = this.#start;
-    const isWanted = !isShared && this.#isRemarkable(error) && !this.#isCallerGone(error);
+    const isWanted = !isShared && this.#isRemarkable(error, endMs) && !this.#isCallerGone(error);
     if (!this.#isKept && isWanted && this.#deps.mayKeepUnsampled()) this.keep();
     this.#isOver = true;
     if (this.#isKept) {
       this.#exportEnded();
     } else if (!isShared) {
       this.#spans = [];
-      this.#shared = [];
+      this.#shared = undefined;
     }
   }
 
@@ -173,9 +179,9 @@ export class LocalTrace implements SpanHolder {
     return hasLeft && this.#start.isCallerInMesh;
   }
 
-  #isRemarkable(error: MeshError | undefined): boolean {
+  #isRemarkable(error: MeshError | undefined, atMs: number): boolean {
     if (error !== undefined && isServerFault(error.fault)) return true;
     const startMs = this.#outermost?.startMs ?? Number.POSITIVE_INFINITY;
-    return this.#deps.nowMs() - startMs >= this.#deps.slowMs;
+    return atMs - startMs >= this.#deps.slowMs;
   }
 }

@@ -9,7 +9,12 @@ import {
 } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { isServerFault } from "../errors.js";
-import type { RecordedSpan } from "./recorded-span.js";
+import {
+  type AttributeListener,
+  type AttributeTeller,
+  collectAttributes,
+  type RecordedSpan,
+} from "./recorded-span.js";
 import type { WallTime } from "./wall-time.js";
 
 /** A recorded span as OpenTelemetry's processors and exporters read it; it has ended, and its trace is kept. */
@@ -17,19 +22,17 @@ export function toReadableSpan(
   span: RecordedSpan,
   wallTime: WallTime,
   resource: ReadableSpan["resource"],
-): ReadableSpan {
+): ReadableSpan & AttributeTeller {
   return new KeptSpan(span, wallTime, resource);
 }
 
 /** With every request sampled this is most of what tracing costs: fields in one order, and nothing copied. */
-class KeptSpan implements ReadableSpan {
+class KeptSpan implements ReadableSpan, AttributeTeller {
   readonly name: string;
   readonly kind: SpanKind;
   readonly startTime: HrTime;
   readonly endTime: HrTime;
-  readonly duration: HrTime;
   readonly status: ReadableSpan["status"];
-  readonly attributes: Attributes;
   readonly links: Link[];
   readonly resource: ReadableSpan["resource"];
   readonly parentSpanContext?: SpanContext;
@@ -40,6 +43,9 @@ class KeptSpan implements ReadableSpan {
   readonly droppedEventsCount = 0;
   readonly droppedLinksCount = 0;
   readonly #context: SpanContext;
+  readonly #span: RecordedSpan;
+  readonly #startMs: number;
+  readonly #endMs: number;
 
   constructor(span: RecordedSpan, wallTime: WallTime, resource: ReadableSpan["resource"]) {
     const endMsMax = endMsMaxOf(span.parent);
@@ -49,14 +55,37 @@ class KeptSpan implements ReadableSpan {
     this.kind = kindOf[span.kind];
     this.startTime = wallTime.toHrTime(startMs);
     this.endTime = wallTime.toHrTime(endMs);
-    this.duration = toDuration(endMs - startMs);
+    this.#startMs = startMs;
     this.status = statusOf(span);
-    this.attributes = attributesOf(span, endMs);
+    this.#span = span;
+    this.#endMs = endMs;
     this.links = span.links.length === 0 ? noLinks : linksOf(span);
     this.resource = resource;
     this.#context = contextOf(span);
     const parent = span.parent === undefined ? span.trace.caller : contextOf(span.parent);
     if (parent !== undefined) this.parentSpanContext = parent;
+  }
+
+  get duration(): HrTime {
+    return toDuration(this.#endMs - this.#startMs);
+  }
+
+  get attributes(): Attributes {
+    return collectAttributes(this);
+  }
+
+  /** What `attributes` has, for those who need no object of it. */
+  tellAttributes(listener: AttributeListener): void {
+    const { error, parent, trace, endMs = this.#endMs } = this.#span;
+    this.#span.tellAttributes(listener);
+    if (error !== undefined) listener.attribute("error.type", error.fault);
+    if (parent === undefined && trace.droppedCount > 0) {
+      listener.attribute("arrowmesh.dropped_spans", trace.droppedCount);
+    }
+    const outlivedMs = endMs - this.#endMs;
+    if (outlivedMs >= outlivedMsMin) {
+      listener.attribute("arrowmesh.outlived_parent_ms", outlivedMs);
+    }
   }
 
   spanContext(): SpanContext {
@@ -103,20 +132,6 @@ function statusOf({ error, kind }: RecordedSpan): ReadableSpan["status"] {
   // What callers are told of their own mistakes may quote what they sent.
   const message = isServerFault(error.fault) ? error.message : error.fault;
   return { code: SpanStatusCode.ERROR, message };
-}
-
-/** The record's own: it has ended, so that nobody else writes there. */
-function attributesOf(span: RecordedSpan, shownEndMs: number): Attributes {
-  const { attributes, role, error, parent, trace, endMs = shownEndMs } = span;
-  if (span.facts !== undefined) Object.assign(attributes, span.facts);
-  attributes["arrowmesh.role"] = role;
-  if (error !== undefined) attributes["error.type"] = error.fault;
-  if (parent === undefined && trace.droppedCount > 0) {
-    attributes["arrowmesh.dropped_spans"] = trace.droppedCount;
-  }
-  const outlivedMs = endMs - shownEndMs;
-  if (outlivedMs >= outlivedMsMin) attributes["arrowmesh.outlived_parent_ms"] = outlivedMs;
-  return attributes;
 }
 
 function linksOf({ links }: RecordedSpan): Link[] {

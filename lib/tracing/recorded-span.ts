@@ -7,7 +7,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { MeshError } from "../errors.js";
-import type { Span, SpanOptions } from "./span.js";
+import type { Facts, Span, SpanOptions } from "./span.js";
 
 /** Links of one span; as many sequences fit into a batch. */
 const linksMax = 256;
@@ -30,8 +30,31 @@ export interface SpanHolder extends Span {
   ended(span: RecordedSpan): void;
 }
 
+/** Hears of attributes as a span was told of them; none comes twice. */
+export interface AttributeListener {
+  attribute(name: string, value: AttributeValue): void;
+  /** Several, which other spans may have as well: the same object is the same attributes. */
+  facts(facts: Facts): void;
+}
+
+export interface AttributeTeller {
+  tellAttributes(listener: AttributeListener): void;
+}
+
+/** What it tells, by name. */
+export function collectAttributes(teller: AttributeTeller): Record<string, AttributeValue> {
+  const attributes: Record<string, AttributeValue> = {};
+  teller.tellAttributes({
+    attribute(name, value) {
+      attributes[name] = value;
+    },
+    facts: (facts) => void Object.assign(attributes, facts),
+  });
+  return attributes;
+}
+
 /** A span as plain numbers and words; only what is kept becomes one of OpenTelemetry's. */
-export class RecordedSpan implements Span {
+export class RecordedSpan implements Span, AttributeTeller {
   readonly isRecording = true;
   readonly trace: SpanHolder;
   readonly name: string;
@@ -41,9 +64,8 @@ export class RecordedSpan implements Span {
   readonly startMs: number;
   endMs: number | undefined;
   error: MeshError | undefined;
-  readonly attributes: Record<string, AttributeValue> = {};
-  /** Attributes that it shares with others. */
-  facts: Readonly<Record<string, AttributeValue>> | undefined;
+  /** What it was told, in turn: facts, and names with a value behind each. Nothing is made of it before it is kept. */
+  #told: (AttributeValue | Facts)[] | undefined;
   #links: Span[] | undefined;
   #spanId: string | undefined;
 
@@ -94,11 +116,33 @@ export class RecordedSpan implements Span {
   }
 
   set(name: string, value: AttributeValue): void {
-    this.attributes[name] = value;
+    this.#told ??= [];
+    this.#told.push(name, value);
   }
 
-  describe(facts: Readonly<Record<string, AttributeValue>>): void {
-    this.facts = facts;
+  describe(facts: Facts): void {
+    this.#told ??= [];
+    this.#told.push(facts);
+  }
+
+  /** Tells all of it, in turn. */
+  tellAttributes(listener: AttributeListener): void {
+    const told = this.#told ?? [];
+    for (let at = 0; at < told.length; at += 1) {
+      const item = told[at];
+      if (typeof item === "string") {
+        at += 1;
+        // `set` has put the value there.
+        listener.attribute(item, told[at] as AttributeValue);
+      } else {
+        // All that is told without a name.
+        listener.facts(item as Facts);
+      }
+    }
+  }
+
+  get attributes(): Record<string, AttributeValue> {
+    return collectAttributes(this);
   }
 
   link(to: Span): void {
@@ -117,8 +161,8 @@ export class RecordedSpan implements Span {
     this.trace.keep();
   }
 
-  exemplarId(error?: MeshError): string | undefined {
-    return this.trace.exemplarId(error);
+  exemplarId(error?: MeshError, atMs?: number): string | undefined {
+    return this.trace.exemplarId(error, atMs);
   }
 
   toContext(): Context {

@@ -18,7 +18,11 @@ test("each role is a service of its own, of one version, host and process", asyn
   equal(attributes["process.pid"], process.pid);
   ok(attributes["service.instance.id"]);
   const other = resourceOf("inference").attributes;
-  deepEqual({ ...other, "service.name": "arrowmesh-gateway" }, attributes);
+  equal(other["arrowmesh.role"], "inference");
+  deepEqual(
+    { ...other, "service.name": "arrowmesh-gateway", "arrowmesh.role": "gateway" },
+    attributes,
+  );
   equal(resourceOf("gateway"), resourceOf("gateway"));
   equal(resourceOf().attributes["service.name"], "arrowmesh");
 });
@@ -30,7 +34,9 @@ test("the environment knows better, and its service name best", async (t) => {
   });
   const nameOf = async (): Promise<unknown> => {
     const options = { detectors: ["env"] as const, version: "1", clock: systemClock };
-    return (await createResources(options))("gateway").attributes["service.name"];
+    const { attributes } = (await createResources(options))("gateway");
+    equal(attributes["arrowmesh.role"], "gateway");
+    return attributes["service.name"];
   };
   process.env.OTEL_RESOURCE_ATTRIBUTES = "service.name=mine,deployment.environment.name=test";
   equal(await nameOf(), "mine");

@@ -11,6 +11,7 @@ import {
   serviceInstanceIdDetector,
 } from "@opentelemetry/resources";
 import type { Clock } from "../clock.js";
+import { getOrAdd } from "../get-or-add.js";
 import type { TracingConfig } from "./config.js";
 
 /** How long a detector may take, to read the host's id from a file for one. */
@@ -29,19 +30,19 @@ export async function createResources(options: {
   const detected = detectResources({ detectors: detectors.flatMap((name) => detectorsOf[name]) });
   await settle(detected, clock);
   const known = new Map<string, Resource>();
-  return (role = "") => {
-    let resource = known.get(role);
-    if (resource === undefined) {
-      const own = resourceFromAttributes({
-        "service.name": role === "" ? "arrowmesh" : `arrowmesh-${role}`,
-        "service.namespace": "arrowmesh",
-        "service.version": version,
-      });
-      resource = defaultResource().merge(own).merge(detected);
-      known.set(role, resource);
-    }
-    return resource;
-  };
+  return (role = "") =>
+    getOrAdd(known, role, () =>
+      defaultResource().merge(ownResource(role, version)).merge(detected),
+    );
+}
+
+function ownResource(role: string, version: string): Resource {
+  return resourceFromAttributes({
+    "service.name": role === "" ? "arrowmesh" : `arrowmesh-${role}`,
+    "service.namespace": "arrowmesh",
+    "service.version": version,
+    ...(role !== "" && { "arrowmesh.role": role }),
+  });
 }
 
 const all = [envDetector, hostDetector, osDetector, processDetector, serviceInstanceIdDetector];

@@ -4,6 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace";
 import { FakeClock } from "../fake-clock.js";
+import { inLists } from "./span-batch.js";
 import { flushMsMax, SpanQueue, type SpanQueueOptions } from "./span-queue.js";
 
 test("spans wait for others, then go out together", async () => {
@@ -141,7 +142,7 @@ function setUp(over: Partial<SpanQueueOptions> = {}) {
     },
   };
   const queue = new SpanQueue({
-    ...{ exporter, clock, waitMsMax: 100, exportMsMax: 30_000 },
+    ...{ exporter: inLists(exporter), clock, waitMsMax: 100, exportMsMax: 30_000 },
     ...{ queueSpansMax: 100, batchSpansMax: 50 },
     count(outcome, amount) {
       counts[outcome] += amount;

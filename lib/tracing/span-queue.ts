@@ -1,7 +1,8 @@
 import { context } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
-import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Clock } from "../clock.js";
+import type { BatchExporter, SpanBatch } from "./span-batch.js";
 
 /** How long the end of the process waits for what is left to go out. */
 export const flushMsMax = 5_000;
@@ -9,7 +10,7 @@ export const flushMsMax = 5_000;
 const endReason = "the process ends";
 
 export interface SpanQueueOptions {
-  readonly exporter: SpanExporter;
+  readonly exporter: BatchExporter;
   readonly clock: Clock;
   /** How long spans wait for others. */
   readonly waitMsMax: number;
@@ -27,7 +28,9 @@ export interface SpanQueueOptions {
  */
 export class SpanQueue implements SpanProcessor {
   readonly #options: SpanQueueOptions;
-  #waiting: (readonly ReadableSpan[])[] = [];
+  /** The oldest first; only the last grows. */
+  #waiting: SpanBatch[] = [];
+  /** Spans of all that wait. */
   #size = 0;
   #exporting: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -46,7 +49,7 @@ export class SpanQueue implements SpanProcessor {
       this.#drop(spans.length, isFull ? `${queueSpansMax} spans wait already` : endReason);
       return;
     }
-    this.#waiting.push(spans);
+    this.#batchFor(spans.length).add(spans);
     this.#size += spans.length;
     if (this.#exporting !== undefined) return;
     if (this.#size >= batchSpansMax) void this.#export();
@@ -101,31 +104,29 @@ export class SpanQueue implements SpanProcessor {
   async #exportBatches(): Promise<void> {
     const { exportMsMax, batchSpansMax, count, warn } = this.#options;
     do {
-      const batch = this.#takeBatch();
+      const batch = this.#waiting.shift();
+      if (batch === undefined) return;
+      this.#size -= batch.size;
       try {
         await this.#within(exportMsMax, this.#send(batch));
-        count("exported", batch.length);
+        count("exported", batch.size);
       } catch (error) {
-        count("failed", batch.length);
+        count("failed", batch.size);
         warn(error instanceof Error ? error.message : String(error));
       }
     } while (this.#size >= batchSpansMax);
   }
 
-  /** Whole traces as long as they fit; a larger one goes alone. */
-  #takeBatch(): ReadableSpan[] {
-    let traces = 0;
-    let spans = 0;
-    for (const { length } of this.#waiting) {
-      if (traces > 0 && spans + length > this.#options.batchSpansMax) break;
-      traces += 1;
-      spans += length;
-    }
-    this.#size -= spans;
-    return this.#waiting.splice(0, traces).flat();
+  /** Whole traces go together as long as they fit; a larger one goes alone. */
+  #batchFor(spans: number): SpanBatch {
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.size + spans <= this.#options.batchSpansMax) return last;
+    const batch = this.#options.exporter.open();
+    this.#waiting.push(batch);
+    return batch;
   }
 
-  #send(batch: ReadableSpan[]): Promise<void> {
+  #send(batch: SpanBatch): Promise<void> {
     return new Promise((resolve, reject) => {
       const onResult = ({ code, error }: ExportResult): void => {
         if (code === ExportResultCode.SUCCESS) resolve();
@@ -133,7 +134,7 @@ export class SpanQueue implements SpanProcessor {
       };
       // What an instrumented HTTP client does for an export must not become a trace of its own.
       context.with(suppressTracing(context.active()), () => {
-        this.#options.exporter.export(batch, onResult);
+        batch.export(onResult);
       });
     });
   }

@@ -18,23 +18,29 @@ export interface Span {
   beginShared(name: string, options?: SpanOptions): Span;
   /** This span is part of the shared work: links both ways. */
   share(shared: Span): void;
-  /** The same attribute set again replaces what it was. */
+  /** An attribute, once. */
   set(name: string, value: AttributeValue): void;
-  /** Attributes that spans share, once: they are read when the span is told, and cost nothing when it is not. */
-  describe(facts: Readonly<Record<string, AttributeValue>>): void;
+  /**
+   * Several, which are set nowhere else. They are read only if the span is kept, and must not change: what many spans have
+   * in common is made once.
+   */
+  describe(facts: Facts): void;
   /** Points to a span of another trace, or of another branch of this one. */
   link(to: Span): void;
   /** Ends it now, or at `endMs` of the clock; `error` is why it failed. Later calls do nothing. */
   end(error?: MeshError, endMs?: number): void;
   /** The trace is kept, whatever it looks like from here: another process has kept its part of it. */
   keep(): void;
-  /** The trace's id if it will be found later, as far as that is known now; for exemplars of metrics. */
-  exemplarId(error?: MeshError): string | undefined;
+  /** The trace's id if it will be found later, as far as that is known now, or `atMs`; for exemplars of metrics. */
+  exemplarId(error?: MeshError, atMs?: number): string | undefined;
   /** What travels to the next process: ids, flags and whatever else came along. Undefined when nothing is traced. */
   toContext(): Context | undefined;
   /** Its own ids and flags, as a link names them. */
   toSpanContext(): SpanContext | undefined;
 }
+
+/** Attributes by name. */
+export type Facts = Readonly<Record<string, AttributeValue>>;
 
 export interface SpanOptions {
   /** Whether it answers a call of another process, or makes one; internal otherwise. */

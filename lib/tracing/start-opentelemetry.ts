@@ -1,4 +1,10 @@
-import { type ContextManager, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import {
+  type ContextManager,
+  propagation,
+  ROOT_CONTEXT,
+  type TextMapPropagator,
+  trace,
+} from "@opentelemetry/api";
 import { NodeSDK } from "@opentelemetry/sdk-node";
 import * as sdk from "@opentelemetry/sdk-trace";
 import { Allowance } from "../allowance.js";
@@ -12,6 +18,7 @@ import { createWarning, logDiagnostics } from "./diagnostics.js";
 import type { ExportMetrics } from "./export-metrics.js";
 import { createExporter, type ExporterKind } from "./exporters.js";
 import { createPropagator } from "./propagator.js";
+import { RandomIds } from "./random-ids.js";
 import { readSampler } from "./read-sampler.js";
 import { toReadableSpan } from "./readable-span.js";
 import { createResources } from "./resources.js";
@@ -38,15 +45,15 @@ export async function startOpenTelemetry(options: OpenTelemetryOptions): Promise
   const resourceOf = await createResources({ ...options, detectors: config.resourceDetectors });
   const sampler = readSampler(config, sdk);
   const queues = await Promise.all(kinds.map((kind) => openQueue(kind, { ...options, redact })));
-  registerGlobally({ ...options, sampler, queues, resource: resourceOf() });
+  const propagator = createPropagator(config.propagators);
+  const ids = new RandomIds();
+  registerGlobally({ ...options, ids, propagator, sampler, queues, resource: resourceOf() });
   log.info({ exporters: kinds }, "tracing");
 
   const wallTime = new WallTime(clock);
   const unsampled = new Allowance(clock, { count: config.unsampledPerSecondMax, everyMs: 1_000 });
   return createTracing({
-    clock,
-    ids: new sdk.RandomIdGenerator(),
-    sampler,
+    ...{ clock, ids, propagator, sampler },
     slowMs: config.slowMs === 0 ? Number.POSITIVE_INFINITY : config.slowMs,
     mayKeepUnsampled() {
       const may = unsampled.take();
@@ -54,7 +61,7 @@ export async function startOpenTelemetry(options: OpenTelemetryOptions): Promise
       return may;
     },
     export(spans) {
-      wallTime.adjust();
+      wallTime.adjust(spans[0]?.endMs ?? clock.nowMs());
       const readable = spans.map((span) => toReadableSpan(span, wallTime, resourceOf(span.role)));
       for (const queue of queues) queue.add(readable);
     },
@@ -80,17 +87,19 @@ async function openQueue(
  * their parents named.
  */
 function registerGlobally(options: {
-  readonly config: TracingConfig;
+  readonly ids: sdk.IdGenerator;
+  readonly propagator: TextMapPropagator;
   readonly sampler: sdk.Sampler;
   readonly queues: readonly SpanQueue[];
   readonly resource: sdk.ReadableSpan["resource"];
   readonly defer: (release: Release) => void;
 }): void {
-  const { config, sampler, queues, resource, defer } = options;
+  const { ids, propagator, sampler, queues, resource, defer } = options;
   const node = new NodeSDK({
     ...{ sampler, resource, autoDetectResources: false },
+    idGenerator: ids,
     spanProcessors: [...queues],
-    textMapPropagator: createPropagator(config.propagators),
+    textMapPropagator: propagator,
     contextManager: noContextManager,
     ...{ instrumentations: [], metricReaders: [], logRecordProcessors: [] },
   });

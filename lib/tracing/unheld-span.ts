@@ -39,8 +39,8 @@ export class UnheldSpan implements Span {
     this.#held.keep();
   }
 
-  exemplarId(error?: Parameters<Span["exemplarId"]>[0]): string | undefined {
-    return this.#held.exemplarId(error);
+  exemplarId(...seen: Parameters<Span["exemplarId"]>): string | undefined {
+    return this.#held.exemplarId(...seen);
   }
 
   toContext(): Context | undefined {

@@ -10,6 +10,8 @@ export interface Span {
   readonly name: string;
   /** `service.name` of its resource. */
   readonly service: string;
+  /** `arrowmesh.role` of its resource. */
+  readonly role: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Of OpenTelemetry: 1 internal, 2 server, 3 client. */
   readonly kind: number;
@@ -36,9 +38,11 @@ export async function startCollector(): Promise<Collector> {
   const server = createServer(async (request, response) => {
     const body = (await json(request)) as Export;
     for (const { resource, scopeSpans } of body.resourceSpans) {
-      const service = String(valuesOf(resource.attributes)["service.name"] ?? "");
+      const of = valuesOf(resource.attributes);
+      const service = String(of["service.name"] ?? "");
+      const role = String(of["arrowmesh.role"] ?? "");
       for (const span of scopeSpans.flatMap((scope) => scope.spans)) {
-        spans.push(toSpan(span, service));
+        spans.push({ ...toSpan(span), service, role });
       }
     }
     response.setHeader("content-type", "application/json").end("{}");
@@ -91,10 +95,10 @@ interface RawSpan extends Pick<Span, "traceId" | "spanId" | "name" | "kind"> {
 /** `STATUS_CODE_ERROR`. */
 const failed = 2;
 
-function toSpan(raw: RawSpan, service: string): Span {
+function toSpan(raw: RawSpan): Omit<Span, "service" | "role"> {
   const { traceId, spanId, name, kind, parentSpanId = "", status, links = [] } = raw;
   return {
-    ...{ traceId, spanId, parentSpanId, name, kind, service, links },
+    ...{ traceId, spanId, parentSpanId, name, kind, links },
     startNs: BigInt(raw.startTimeUnixNano),
     endNs: BigInt(raw.endTimeUnixNano),
     failure: status?.code === failed ? (status.message ?? "") : undefined,

@@ -87,6 +87,5 @@ export class TraceTree {
 }
 
 export function rolesOf(spans: readonly Span[]): string[] {
-  const roles = spans.map(({ attributes }) => String(attributes["arrowmesh.role"] ?? ""));
-  return [...new Set(roles)].filter(Boolean).sort();
+  return [...new Set(spans.map(({ role }) => role))].filter(Boolean).sort();
 }

@@ -3,21 +3,22 @@ import {
   convertLegacyOtlpGrpcOptions,
   createOtlpGrpcExportDelegate,
 } from "@opentelemetry/otlp-grpc-exporter-base";
-import { TraceExporterMetricsHelper } from "@opentelemetry/otlp-transformer";
-import type { SpanExporter } from "@opentelemetry/sdk-trace";
-import { spanSerializer } from "./serializer.js";
+import { type BatchExporter, inBatches } from "../span-batch.js";
+import { requestMetrics, requestSerializer } from "./serializer.js";
+import { TraceRequest } from "./trace-request.js";
 
-/** OpenTelemetry's exporter over gRPC, all its settings included, but with the fast serializer. */
-export function createGrpcExporter(): SpanExporter {
-  return new OTLPExporterBase(
+/** OpenTelemetry's exporter over gRPC, all its settings included, but with requests that are encoded span by span. */
+export function createGrpcExporter(): BatchExporter {
+  const exporter = new OTLPExporterBase(
     createOtlpGrpcExportDelegate(
       convertLegacyOtlpGrpcOptions({}, "TRACES"),
-      spanSerializer,
+      requestSerializer,
       "otlp_grpc_span_exporter",
-      TraceExporterMetricsHelper,
+      requestMetrics,
       undefined,
       "TraceExportService",
       "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     ),
   );
+  return inBatches(() => new TraceRequest(), exporter);
 }

@@ -3,21 +3,22 @@ import {
   convertLegacyHttpOptions,
   createOtlpHttpExportDelegate,
 } from "@opentelemetry/otlp-exporter-base/node-http";
-import { TraceExporterMetricsHelper } from "@opentelemetry/otlp-transformer";
-import type { SpanExporter } from "@opentelemetry/sdk-trace";
-import { spanSerializer } from "./serializer.js";
+import { type BatchExporter, inBatches } from "../span-batch.js";
+import { requestMetrics, requestSerializer } from "./serializer.js";
+import { TraceRequest } from "./trace-request.js";
 
-/** OpenTelemetry's exporter over HTTP with Protobuf, all its settings included, but with the fast serializer. */
-export function createHttpExporter(): SpanExporter {
+/** OpenTelemetry's exporter over HTTP with Protobuf, all its settings included, but with requests that are encoded span by span. */
+export function createHttpExporter(): BatchExporter {
   const headers = { "Content-Type": "application/x-protobuf" };
   const options = convertLegacyHttpOptions({}, "TRACES", "v1/traces", headers);
-  return new OTLPExporterBase(
+  const exporter = new OTLPExporterBase(
     createOtlpHttpExportDelegate(
       options,
-      spanSerializer,
+      requestSerializer,
       "otlp_http_span_exporter",
-      TraceExporterMetricsHelper,
+      requestMetrics,
       undefined,
     ),
   );
+  return inBatches(() => new TraceRequest(), exporter);
 }

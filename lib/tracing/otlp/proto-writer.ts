@@ -1,23 +1,41 @@
 const bytesAtFirst = 64 << 10;
 /** Up to so many, a loop is faster than a call of native code; and their number fits into one byte. */
 const loopBytesMax = 64;
+/** A larger buffer is not kept for the next. */
+const bytesKeptMax = 1 << 20;
 /** Names come from the code, so there are few; should there be many, they are written anew each time. */
 const namesMax = 4_096;
+const names = new Map<string, Buffer>();
 
 /**
- * Writes Protobuf into one growing buffer, which is used again: what `finish` returns is a copy. In OpenTelemetry's own
- * writer most of the time goes into texts, character by character and twice over, once for their length.
+ * Writes Protobuf into one growing buffer, which is used again. In OpenTelemetry's own writer most of the time goes into
+ * texts, character by character and twice over, once for their length.
  */
 export class ProtoWriter {
   #buffer = Buffer.allocUnsafe(bytesAtFirst);
   #at = 0;
-  readonly #names = new Map<string, Buffer>();
 
-  /** A copy of what was written; then it begins anew. */
-  finish(): Uint8Array {
-    const bytes = Uint8Array.prototype.slice.call(this.#buffer, 0, this.#at);
+  /** A copy of what was written. */
+  toBytes(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#at);
+  }
+
+  /** It begins anew. */
+  clear(): void {
     this.#at = 0;
-    return bytes;
+    if (this.#buffer.length > bytesKeptMax) this.#buffer = Buffer.allocUnsafe(bytesAtFirst);
+  }
+
+  /** What another has written, as it is. */
+  append(other: ProtoWriter): void {
+    this.raw(other.#buffer.subarray(0, other.#at));
+  }
+
+  /** Fields that are encoded already. */
+  raw(fields: Uint8Array): void {
+    this.#reserve(fields.length);
+    this.#buffer.set(fields, this.#at);
+    this.#at += fields.length;
   }
 
   /** A field that is a message, which lasts until `end` is called with what this returns. */
@@ -93,7 +111,7 @@ export class ProtoWriter {
 
   /** A text that comes again and again. */
   name(field: number, name: string): void {
-    this.bytes(field, this.#names.get(name) ?? this.#learn(name));
+    this.bytes(field, names.get(name) ?? learn(name));
   }
 
   number(field: number, value: number): void {
@@ -157,12 +175,6 @@ export class ProtoWriter {
     this.#at += 1;
   }
 
-  #learn(name: string): Buffer {
-    const bytes = Buffer.from(name);
-    if (this.#names.size < namesMax) this.#names.set(name, bytes);
-    return bytes;
-  }
-
   #reserve(bytes: number): void {
     const needed = this.#at + bytes;
     if (needed <= this.#buffer.length) return;
@@ -170,6 +182,12 @@ export class ProtoWriter {
     larger.set(this.#buffer.subarray(0, this.#at));
     this.#buffer = larger;
   }
+}
+
+function learn(name: string): Buffer {
+  const bytes = Buffer.from(name);
+  if (names.size < namesMax) names.set(name, bytes);
+  return bytes;
 }
 
 /** By the code of a character; ids have lower-case digits. */

@@ -10,7 +10,7 @@ import {
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { assert } from "../../../lib/assert.js";
 import { MeshError, toMeshError } from "../../../lib/errors.js";
-import { httpFactsOf } from "../../../lib/http-calls.js";
+import { callNameOf, httpFactsOf } from "../../../lib/http-calls.js";
 import {
   type ActiveCall,
   beginCall,
@@ -120,7 +120,7 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
     if (route === undefined || adminRoutes.has(route)) return done();
     const info: CallInfo = {
       role: "gateway",
-      name: `${request.method} ${route}`,
+      name: callNameOf(request.method, route),
       protocol: "http",
       http: httpFactsOf(request),
       authorization: request.headers.authorization,

@@ -1,4 +1,4 @@
-import type { Span } from "../../../lib/tracing/span.js";
+import type { Facts, Span } from "../../../lib/tracing/span.js";
 import type { WorkOrder } from "./order.js";
 
 /** What a model is used for. */
@@ -14,12 +14,26 @@ export function describeOrder(
   { model, inputs, formats }: Pick<WorkOrder, "model" | "formats"> & { readonly inputs: number },
 ): void {
   if (!span.isRecording) return;
-  span.set("arrowmesh.operation", operation);
-  span.set("gen_ai.operation.name", operation.startsWith("embed") ? "embeddings" : operation);
-  span.set("gen_ai.provider.name", "arrowmesh");
+  span.describe(factsOf[operation]);
   if (model !== "") span.set("gen_ai.request.model", model);
   if (formats !== undefined) span.set("gen_ai.request.encoding_formats", [...formats]);
   span.set("arrowmesh.inputs", inputs);
+}
+
+const factsOf: Readonly<Record<Operation | "tensors", Facts>> = {
+  embed: nameWork("embed", "embeddings"),
+  embed_tokens: nameWork("embed_tokens", "embeddings"),
+  embed_sparse: nameWork("embed_sparse", "embeddings"),
+  classify: nameWork("classify", "classify"),
+  tensors: nameWork("tensors", "tensors"),
+};
+
+function nameWork(own: string, conventional: string): Facts {
+  return {
+    "arrowmesh.operation": own,
+    "gen_ai.operation.name": conventional,
+    "gen_ai.provider.name": "arrowmesh",
+  };
 }
 
 /** Which model answered. */

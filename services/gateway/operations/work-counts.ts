@@ -64,8 +64,9 @@ export function countWork(
     try {
       const answer = await work(order, context, step);
       const { usage, isComputed } = answer;
-      const requestMs = clock.nowMs() - arrivedAtMs;
-      const exemplarId = context.trace.exemplarId();
+      const answeredAtMs = clock.nowMs();
+      const requestMs = answeredAtMs - arrivedAtMs;
+      const exemplarId = context.trace.exemplarId(undefined, answeredAtMs);
       counts.answered({ kind, usage, isComputed, requestMs, context, exemplarId });
       return answer;
     } catch (thrown) {

@@ -29,21 +29,18 @@ test("a batch and its calls are linked both ways, and say what ran", async () =>
 
   const [batch] = spansOf("batch");
   ok(batch);
-  deepEqual(
-    { ...batch.facts, ...batch.attributes },
-    {
-      "arrowmesh.batch.size": 2,
-      "arrowmesh.batch.tokens": 5,
-      "arrowmesh.batch.padding_tokens": 1,
-      "arrowmesh.batch.padding_ratio": 1 / 6,
-      "arrowmesh.batch.compute_ms": 3,
-      "arrowmesh.worker": 0,
-      "arrowmesh.device": "cpu",
-      "arrowmesh.model": "tiny",
-      "arrowmesh.model.version": "1",
-      "arrowmesh.model.dtype": "float32",
-    },
-  );
+  deepEqual(batch.attributes, {
+    "arrowmesh.batch.size": 2,
+    "arrowmesh.batch.tokens": 5,
+    "arrowmesh.batch.padding_tokens": 1,
+    "arrowmesh.batch.padding_ratio": 1 / 6,
+    "arrowmesh.batch.compute_ms": 3,
+    "arrowmesh.worker": 0,
+    "arrowmesh.device": "cpu",
+    "arrowmesh.model": "tiny",
+    "arrowmesh.model.version": "1",
+    "arrowmesh.model.dtype": "float32",
+  });
   const parts = spansOf("model_inference");
   deepEqual(
     parts.map(({ startMs, endMs, links, parent }) => ({ startMs, endMs, links, parent })),
@@ -183,8 +180,8 @@ test("a request of tensors says nothing of tokens", async () => {
   await running;
   trace.end();
   const [span] = spansOf("model_inference");
-  equal(span?.facts?.["arrowmesh.batch.size"], 1);
-  const names = Object.keys({ ...span.facts, ...span.attributes });
+  equal(span?.attributes["arrowmesh.batch.size"], 1);
+  const names = Object.keys(span.attributes);
   deepEqual(
     names.filter((name) => /token|padding/.test(name)),
     [],

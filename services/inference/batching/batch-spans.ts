@@ -1,6 +1,5 @@
-import type { AttributeValue } from "@opentelemetry/api";
 import type { MeshError } from "../../../lib/errors.js";
-import { noSpan, type Span } from "../../../lib/tracing/span.js";
+import { type Facts, noSpan, type Span } from "../../../lib/tracing/span.js";
 import type { CallSpans } from "./call-spans.js";
 
 /** What is known of the model that runs batches. */
@@ -18,8 +17,6 @@ interface Item {
   /** Tensors, which have no tokens. */
   readonly isAlone: boolean;
 }
-
-type Facts = Readonly<Record<string, AttributeValue>>;
 
 /** What a batch has of one call. */
 interface Part {

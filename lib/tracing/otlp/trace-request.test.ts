@@ -5,7 +5,12 @@ import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { seeded } from "../../../test/support/random.js";
-import { encodeSpans } from "./encode-spans.js";
+import { MeshError } from "../../errors.js";
+import { FakeClock } from "../../fake-clock.js";
+import { fakeTracing } from "../fake-tracing.js";
+import { toReadableSpan } from "../readable-span.js";
+import { WallTime } from "../wall-time.js";
+import { TraceRequest } from "./trace-request.js";
 
 type Seeded = ReturnType<typeof seeded>;
 
@@ -45,19 +50,77 @@ test("the bytes are those of OpenTelemetry's own serializer, whatever the spans"
       return randomSpan(random, { resource, instrumentationScope: random.pick(scopes) });
     });
     const expected = ProtobufTraceSerializer.serializeRequest(spans) ?? new Uint8Array();
-    equal(Buffer.from(encodeSpans(spans)).toString("hex"), Buffer.from(expected).toString("hex"));
+    equal(hexOf(toRequest(spans)), Buffer.from(expected).toString("hex"));
   }
 });
 
-test("what was encoded stays as it is when the next is", () => {
-  const random = { int: () => 1, pick: <T>(items: readonly T[]) => items[1] as T };
+/** Always the same. */
+const fixed = { int: () => 1, pick: <T>(items: readonly T[]) => items[1] as T };
+
+test("what was encoded stays as it is when the next is, and several grow at once", () => {
   const resource = resourceFromAttributes({});
-  const span = randomSpan(random, { resource, instrumentationScope: { name: "a" } });
-  const first = encodeSpans([span]);
-  const before = Buffer.from(first).toString("hex");
-  encodeSpans([span, span, span]);
-  equal(Buffer.from(first).toString("hex"), before);
+  const span = randomSpan(fixed, { resource, instrumentationScope: { name: "a" } });
+  const [one, three] = [new TraceRequest(), new TraceRequest()];
+  for (let i = 0; i < 3; i += 1) {
+    if (i === 1) one.add([span]);
+    three.add([span]);
+  }
+  const bytes = one.finish();
+  const before = Buffer.from(bytes).toString("hex");
+  equal(before, hexOf(toRequest([span])));
+  equal(hexOf(three), hexOf(toRequest([span, span, span])));
+  equal(Buffer.from(bytes).toString("hex"), before);
 });
+
+test("spans that tell their attributes are encoded as those that have them", async () => {
+  const clock = new FakeClock();
+  const tracing = fakeTracing(clock);
+  const facts = { "rpc.method": "a.B/C", numbers: [1, 2] };
+  const outermost = tracing.begin().begin("outermost", { kind: "server" });
+  for (let i = 0; i < 3; i += 1) {
+    const span = outermost.begin("inner");
+    span.set("index", i);
+    span.describe(facts);
+    span.set("is_first", i === 0);
+    await clock.moveTo(clock.nowMs() + 1);
+    span.end(i === 0 ? undefined : new MeshError("internal", "a bug"));
+  }
+  const late = outermost.begin("late");
+  outermost.end();
+  await clock.moveTo(clock.nowMs() + 20);
+  late.end();
+  const [wallTime, resource] = [new WallTime(clock, 1_795_000_000_000), resourceFromAttributes({})];
+  const spans = tracing.exported.map((span) => toReadableSpan(span, wallTime, resource));
+  equal(spans.length, 5);
+  const expected = ProtobufTraceSerializer.serializeRequest(spans) ?? new Uint8Array();
+  for (let round = 0; round < 2; round += 1) {
+    equal(hexOf(toRequest(spans)), Buffer.from(expected).toString("hex"));
+  }
+});
+
+test("a request of megabytes is whole, and so is the next", () => {
+  const resource = resourceFromAttributes({});
+  const span = {
+    ...randomSpan(fixed, { resource, instrumentationScope: { name: "a" } }),
+    attributes: { long: "x".repeat(100_000) },
+  };
+  const many = Array.from({ length: 40 }, () => span);
+  for (const spans of [many, [span]]) {
+    const expected = ProtobufTraceSerializer.serializeRequest(spans) ?? new Uint8Array();
+    equal(hexOf(toRequest(spans)), Buffer.from(expected).toString("hex"));
+  }
+});
+
+/** The spans come in turns, as those of requests do. */
+function toRequest(spans: readonly ReadableSpan[]): TraceRequest {
+  const request = new TraceRequest();
+  for (const span of spans) request.add([span]);
+  return request;
+}
+
+function hexOf(request: TraceRequest): string {
+  return Buffer.from(request.finish()).toString("hex");
+}
 
 function randomSpan(
   random: Seeded,
