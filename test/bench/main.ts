@@ -1,5 +1,5 @@
 // npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to
-// what the machine can do; with --tracing [--rounds N]: what tracing costs. docs/benchmarks.md says what the cases mean.
+// what the machine can do; with --tracing: what tracing costs. docs/benchmarks.md says what the cases mean.
 
 import { parseArgs } from "node:util";
 import { Bench, type Row } from "./bench.js";
@@ -12,19 +12,18 @@ import { compareTracing } from "./tracing.js";
 const { values } = parseArgs({
   options: {
     case: { type: "string", multiple: true, default: Object.keys(cases) },
-    seconds: { type: "string", default: "6" },
+    seconds: { type: "string" },
     patience: { type: "string", default: "120" },
     four: { type: "boolean", default: false },
     tracing: { type: "boolean", default: false },
-    rounds: { type: "string", default: "4" },
   },
 });
 const kind = values.four ? "four" : "one";
-const seconds = Number(values.seconds);
+const seconds = Number(values.seconds ?? (values.tracing ? 90 : 6));
 const patience = new Patience(Number(values.patience));
 
 if (values.tracing) {
-  const table = await compareTracing({ seconds, rounds: Number(values.rounds), patience });
+  const table = await compareTracing({ seconds });
   console.log(`${describeMachine()}\n\n${table}`);
 } else {
   await runCases(values.case.map(findCase));
@@ -53,7 +52,7 @@ async function runCases(chosen: readonly Case[]): Promise<void> {
 }
 
 function describeMachine(): string {
-  return `${describeCpu()}; Node ${process.version}; ${values.seconds} s a case`;
+  return `${describeCpu()}; Node ${process.version}; ${seconds} s a case`;
 }
 
 function findCase(name: string): Case {

@@ -1,60 +1,87 @@
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type Mesh, startMesh } from "../support/mesh-process.js";
-import { type Loaded, type LoadSpec, loadServer, singleTexts } from "./load-server.js";
-import { mean, median } from "./measure.js";
-import type { Patience } from "./patience.js";
+import { freePort } from "../support/mesh-process.js";
+import { type LoadSpec, loadServer, singleTexts } from "./load-server.js";
+import { costOf, type Estimate, type Slice } from "./slices.js";
 import { shown, toMarkdown } from "./table.js";
 
-const warmUpSeconds = 3;
+const warmUpSeconds = 5;
 const repeatedTexts = 8;
 
 const loads: Readonly<Record<string, LoadSpec>> = {
   "single text, c=64": singleTexts(64),
   [`the same ${repeatedTexts} texts, c=64`]: { ...singleTexts(64), distinctTexts: repeatedTexts },
 };
+/** By what is sampled of the requests. */
+const ratios = { "1 %": "0.01", "100 %": "1" } as const;
 
-/** What tracing costs: the same loads on meshes that trace nothing, 1 % and all of it, in turns. A Markdown table. */
-export async function compareTracing(options: {
-  readonly seconds: number;
-  readonly rounds: number;
-  readonly patience: Patience;
-}): Promise<string> {
+/**
+ * What tracing costs: meshes that trace in every other half of a second, under load. Processes of the same code differ by
+ * 5 %, and the same process by 10 % from second to second, which is more than what is looked for. A Markdown table.
+ */
+export async function compareTracing({ seconds }: { readonly seconds: number }): Promise<string> {
   const sink = await startSink();
-  const meshes = new Map<string, Mesh>();
   try {
-    meshes.set("off", await startMesh("one"));
-    meshes.set("1 %", await startMesh("one", traceTo(sink.url, "0.01")));
-    meshes.set("100 %", await startMesh("one", traceTo(sink.url, "1")));
-    for (const mesh of meshes.values()) {
-      for (const spec of Object.values(loads)) await load(mesh, spec, warmUpSeconds);
-    }
     const rows: string[][] = [];
-    for (const [name, spec] of Object.entries(loads)) {
-      const measured = new Map<string, Loaded[]>([...meshes.keys()].map((share) => [share, []]));
-      for (let round = 0; round < options.rounds; round += 1) {
-        for (const [share, mesh] of rotated([...meshes], round)) {
-          const loaded = await options.patience.measure(() => load(mesh, spec, options.seconds));
-          measured.get(share)?.push(loaded);
-          console.error(`${name}, ${share}: ${loaded.textsPerSecond.toFixed(0)}/s`);
+    for (const [sampled, ratio] of Object.entries(ratios)) {
+      const mesh = await startSwitchedMesh(traceTo(sink.url, ratio));
+      try {
+        for (const [name, spec] of Object.entries(loads)) {
+          await load(mesh, spec, warmUpSeconds);
+          await mesh.takeSlices();
+          await load(mesh, spec, seconds);
+          rows.push(toRow(name, sampled, await mesh.takeSlices()));
+          console.error(rows.at(-1)?.join(", "));
         }
+      } finally {
+        await mesh.stop();
       }
-      rows.push(...toRows(name, measured));
     }
-    const columns = [
-      "case",
-      "traced",
-      "texts/s",
-      "of untraced",
-      "server CPU ms/text",
-      "of untraced",
-    ];
+    const columns = ["case", "sampled", "texts/s", "of untraced", "CPU of untraced", "us more"];
     return toMarkdown(columns, rows);
   } finally {
-    for (const mesh of meshes.values()) await mesh.stop();
     await sink.stop();
   }
+}
+
+interface SwitchedMesh {
+  readonly url: string;
+  readonly pid: number;
+  takeSlices(): Promise<readonly Slice[]>;
+  stop(): Promise<void>;
+}
+
+async function startSwitchedMesh(env: NodeJS.ProcessEnv): Promise<SwitchedMesh> {
+  const file = fileURLToPath(new URL("./switched-mesh.js", import.meta.url));
+  const child = fork(file, {
+    env: {
+      ...{ ...process.env, ...env, PORT: String(await freePort()), LOG_LEVEL: "warn" },
+      ...{ INFERENCE_WORKERS: "2", INFERENCE_THREADS_PER_WORKER: "1" },
+    },
+  });
+  const exited = once(child, "exit");
+  const hear = async (): Promise<unknown> => {
+    const [message] = await Promise.race([
+      once(child, "message"),
+      exited.then(([code]) => Promise.reject(new Error(`the mesh ended with code ${code}`))),
+    ]);
+    return message;
+  };
+  // The child says nothing else.
+  const { port } = (await hear()) as { port: number };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    async takeSlices() {
+      child.send("slices");
+      return (await hear()) as Slice[];
+    },
+    async stop() {
+      child.disconnect();
+      await exited;
+    },
+  };
 }
 
 function traceTo(url: string, ratio: string): NodeJS.ProcessEnv {
@@ -65,32 +92,25 @@ function traceTo(url: string, ratio: string): NodeJS.ProcessEnv {
   };
 }
 
-function load(mesh: Mesh, spec: LoadSpec, seconds: number): Promise<Loaded> {
-  return loadServer({ url: `${mesh.url}/embed`, pids: [mesh.gateway.pid] }, spec, seconds);
+async function load(mesh: SwitchedMesh, spec: LoadSpec, seconds: number): Promise<void> {
+  const { failures } = await loadServer(
+    { url: `${mesh.url}/embed`, pids: [mesh.pid] },
+    spec,
+    seconds,
+  );
+  if (failures > 0) throw new Error(`${failures} requests failed`);
 }
 
-/** Whoever comes first has the machine in another state: each is that in turn. */
-function rotated<T>(items: readonly T[], by: number): T[] {
-  const at = by % items.length;
-  return [...items.slice(at), ...items.slice(0, at)];
+function toRow(name: string, sampled: string, slices: readonly Slice[]): string[] {
+  const { requestsPerSecond, throughput, cpu, cpuSecondsMore } = costOf(slices);
+  return [
+    ...[name, sampled, shown(requestsPerSecond, 0), percent(throughput), percent(cpu)],
+    shown(cpuSecondsMore * 1e6, 0),
+  ];
 }
 
-/** Throughput is compared round by round, the CPU time by its median: the one drifts with the machine, the other jumps. */
-function toRows(name: string, measured: ReadonlyMap<string, readonly Loaded[]>): string[][] {
-  const [untraced = []] = measured.values();
-  const cpuOf = (rounds: readonly Loaded[]): number =>
-    median(rounds.map(({ cpuMsPerText }) => cpuMsPerText));
-  return [...measured].map(([share, rounds]) => {
-    const perSecond = mean(rounds.map(({ textsPerSecond }) => textsPerSecond));
-    const ratios = rounds.map(
-      ({ textsPerSecond }, at) => textsPerSecond / (untraced[at]?.textsPerSecond ?? Number.NaN),
-    );
-    const cpu = cpuOf(rounds);
-    return [
-      ...[name, share, shown(perSecond, 0), `${shown(100 * median(ratios), 1)} %`],
-      ...[shown(cpu, 3), `${shown((100 * cpu) / cpuOf(untraced), 1)} %`],
-    ];
-  });
+function percent({ median, error }: Estimate): string {
+  return `${shown(100 * median, 1)} ± ${shown(100 * error, 1)} %`;
 }
 
 async function startSink(): Promise<{ readonly url: string; stop(): Promise<void> }> {
