@@ -51,16 +51,16 @@ const known = new Map<string, Map<CallInfo["protocol"], Facts>>();
 function factsOf({ name, protocol }: CallInfo): Facts {
   const byProtocol = getOrAdd(known, name, newMap);
   return getOrAdd(byProtocol, protocol, () =>
-    protocol === "http" ? httpFactsOf(name) : rpcFactsOf(name, protocol),
+    protocol === "http" ? routeFactsOf(name) : methodFactsOf(name, protocol),
   );
 }
 
-function httpFactsOf(name: string): Facts {
+function routeFactsOf(name: string): Facts {
   const [method = "", route = ""] = name.split(" ");
   return { "http.request.method": method, "http.route": route };
 }
 
-function rpcFactsOf(name: string, protocol: Exclude<CallInfo["protocol"], "http">): Facts {
+function methodFactsOf(name: string, protocol: Exclude<CallInfo["protocol"], "http">): Facts {
   return { "rpc.system.name": rpcSystemOf[protocol], "rpc.method": name };
 }
 

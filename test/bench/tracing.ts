@@ -1,7 +1,7 @@
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../support/mesh-process.js";
+import { freePort, quickStart } from "../support/mesh-process.js";
 import { type LoadSpec, loadServer, singleTexts } from "./load-server.js";
 import { costOf, type Estimate, type Slice } from "./slices.js";
 import { shown, toMarkdown } from "./table.js";
@@ -56,8 +56,8 @@ async function startSwitchedMesh(env: NodeJS.ProcessEnv): Promise<SwitchedMesh> 
   const file = fileURLToPath(new URL("./switched-mesh.js", import.meta.url));
   const child = fork(file, {
     env: {
-      ...{ ...process.env, ...env, PORT: String(await freePort()), LOG_LEVEL: "warn" },
-      ...{ INFERENCE_WORKERS: "2", INFERENCE_THREADS_PER_WORKER: "1" },
+      ...{ ...process.env, ...quickStart, ...env },
+      PORT: String(await freePort()),
     },
   });
   const exited = once(child, "exit");

@@ -32,7 +32,7 @@ export interface Mesh {
 
 const main = join(packageRoot, "dist/services/main.js");
 /** No measurement of what is fastest, which takes seconds. */
-const quickStart = {
+export const quickStart = {
   LOG_LEVEL: "warn",
   INFERENCE_WORKERS: "2",
   INFERENCE_THREADS_PER_WORKER: "1",
