@@ -104,7 +104,15 @@ function listenSecurely(
     },
     (socket) => {
       socket.on("error", () => socket.destroy());
-      (socket.alpnProtocol === "h2" ? http2 : http1).accept(socket);
+      if (socket.alpnProtocol === "h2") {
+        http2.accept(socket);
+        return;
+      }
+      http1.accept(socket);
+      // While an answer waits to go out, node:http pauses its parser and the socket. But a parser that reads from the
+      // socket natively still gets all TLS records that have come, and fails at the second (HPE_PAUSED): the connection
+      // ends amid answers. For a socket with a listener for its data the parser is fed by the stream, which does pause.
+      socket.on("data", () => {});
     },
   );
   // A handshake must not outlive the server. Connections that got past it have ended when the port is released.

@@ -5,6 +5,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -38,9 +39,11 @@ describe("TLS", { skip: missing("openssl") }, () => {
     let edge: TestEdge;
     before(async () => {
       const { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE } = server;
-      edge = await openTestEdge({ TLS_CERT_FILE, TLS_KEY_FILE }, (app) =>
-        app.get("/info", ({ raw }, reply) => reply.send({ version: raw.httpVersion })),
-      );
+      edge = await openTestEdge({ TLS_CERT_FILE, TLS_KEY_FILE }, (app) => {
+        app.get("/info", ({ raw }, reply) => reply.send({ version: raw.httpVersion }));
+        app.get("/large", (_request, reply) => reply.send(Buffer.alloc(16 << 20)));
+        app.post("/echo", ({ body }, reply) => reply.send(body));
+      });
     });
     after(() => edge.close());
 
@@ -61,6 +64,21 @@ describe("TLS", { skip: missing("openssl") }, () => {
       equal(socket.alpnProtocol, false);
       socket.write("GET /info HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
       match(String(await buffer(socket)), /^HTTP\/1\.1 200/);
+    });
+
+    test("a request of several TLS records is taken in while an answer before it still goes out", async () => {
+      const socket = connectTls({ port: edge.port, host: "127.0.0.1", ca: authority.cert });
+      await once(socket, "secureConnect");
+      // Nobody reads yet, so the answer waits in the server.
+      socket.write("GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
+      await once(socket, "readable");
+      const body = JSON.stringify({ text: "a".repeat(60_000) });
+      const head =
+        "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json";
+      socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      // So that it has come before there is room for the first answer.
+      await sleep(100);
+      equal(String(await buffer(socket)).endsWith(body), true);
     });
 
     test("gRPC works", async () => {
