@@ -12,8 +12,9 @@ import { propagation } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import type { Release } from "../defer.js";
 import { MeshError, toMeshError } from "../errors.js";
+import { getOrAdd } from "../get-or-add.js";
 import type { UpstreamCalls } from "../metrics/upstreams.js";
-import type { Span } from "../tracing/span.js";
+import type { Facts, Span } from "../tracing/span.js";
 import {
   type CallContext,
   type Channel,
@@ -98,26 +99,30 @@ function serverOf(target: string): Peer["server"] {
 function callOver({ client, clock, calls, server }: Peer, method: DescMethod): UnaryCall {
   const name = fullName(method);
   const measure = calls?.ofMethod(name);
-  const facts = {
+  const peerFacts = {
     ...{ "rpc.system.name": "grpc", "rpc.method": name, "server.address": server.address },
     ...(server.port !== undefined && { "server.port": server.port }),
+  };
+  const known = new Map<string, Facts>();
+  const factsOf = (error?: MeshError): Facts => {
+    const status = codeNameOf(error);
+    return getOrAdd(known, status, () => ({ ...peerFacts, "rpc.response.status_code": status }));
   };
   return async (request, context) => {
     const measured = measure?.();
     const span = context.trace.begin(name, { kind: "client" });
-    span.describe(facts);
     try {
       const metadata = metadataOf(context, span);
       const bytes = toBinary(method.input, create(method.input, request));
       const call = { client, path: `/${name}`, bytes, metadata, method, clock, context, span };
       const response = await callUnary(call);
-      span.set("rpc.response.status_code", codeNameOf(undefined));
+      span.describe(factsOf());
       measured?.(undefined, span.exemplarId());
       span.end();
       return response;
     } catch (thrown) {
       const error = toMeshError(thrown);
-      span.set("rpc.response.status_code", codeNameOf(error));
+      span.describe(factsOf(error));
       measured?.(error, span.exemplarId(error));
       span.end(error);
       throw thrown;

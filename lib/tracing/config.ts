@@ -123,11 +123,13 @@ export const tracingSchema = {
     parse: integer({ min: 1, max: 1_000_000 }),
     fallback: 8_192,
   },
+  // Batches go out one after another, and each takes some turns of the event loop, which are long under load: with 512,
+  // the standard's default, a mesh that does all it can and samples all of it makes more spans than go out.
   batchSpansMax: {
     env: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     doc: "spans that go out together",
     parse: integer({ min: 1, max: 100_000 }),
-    fallback: 512,
+    fallback: 2_048,
   },
 } as const;
 

@@ -6,7 +6,7 @@ import {
   type TraceState,
 } from "@opentelemetry/api";
 import { isServerFault, type MeshError } from "../errors.js";
-import { RecordedSpan, type SpanHolder } from "./recorded-span.js";
+import { noOptions, RecordedSpan, type SpanHolder } from "./recorded-span.js";
 import type { Span, SpanOptions } from "./span.js";
 import { UnheldSpan } from "./unheld-span.js";
 
@@ -93,7 +93,7 @@ export class LocalTrace implements SpanHolder {
     return this.#deps.newSpanId();
   }
 
-  begin(name: string, options: SpanOptions = {}): Span {
+  begin(name: string, options = noOptions): Span {
     return this.add(name, undefined, options);
   }
 

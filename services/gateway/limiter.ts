@@ -5,7 +5,7 @@ import { toMeshError } from "../../lib/errors.js";
 import type { Log } from "../../lib/log.js";
 import type { CallContext, Channel } from "../../lib/rpc/call.js";
 import { inSpan } from "../../lib/tracing/in-span.js";
-import type { Span } from "../../lib/tracing/span.js";
+import type { Facts, Span } from "../../lib/tracing/span.js";
 import { createDecide, type Decide, type Question, type Verdict } from "./deciding.js";
 import { refusingOf, toRefusal } from "./limit-refusal.js";
 import { Settling } from "./settling.js";
@@ -165,9 +165,18 @@ const subjectOf = {
 } as const;
 
 function describe(span: Span, { allowed, degraded, limits }: Verdict): void {
-  span.set("arrowmesh.limit.allowed", allowed);
-  span.set("arrowmesh.limit.degraded", degraded);
+  span.describe((allowed ? allowedFacts : refusedFacts)[degraded ? "degraded" : "exact"]);
   if (allowed) return;
   const names = refusingOf(limits).map(({ name }) => name);
   span.set("arrowmesh.limit.rules", names);
+}
+
+const allowedFacts = nameOutcomes(true);
+const refusedFacts = nameOutcomes(false);
+
+function nameOutcomes(allowed: boolean): Readonly<Record<"exact" | "degraded", Facts>> {
+  return {
+    exact: { "arrowmesh.limit.allowed": allowed, "arrowmesh.limit.degraded": false },
+    degraded: { "arrowmesh.limit.allowed": allowed, "arrowmesh.limit.degraded": true },
+  };
 }

@@ -121,10 +121,18 @@ function writeSpan(writer: ProtoWriter, span: ReadableSpan): void {
 }
 
 function writeIds(writer: ProtoWriter, { traceId, spanId, traceState }: SpanContext): void {
-  writer.hex(1, traceId);
+  writer.bytes(1, traceBytesOf(traceId));
   writer.hex(2, spanId);
   const state = traceState?.serialize();
   if (state) writer.text(3, state);
+}
+
+let lastTrace = { id: "", bytes: Buffer.alloc(0) };
+
+/** Spans of a trace come one after another. */
+function traceBytesOf(id: string): Uint8Array {
+  if (lastTrace.id !== id) lastTrace = { id, bytes: Buffer.from(id, "hex") };
+  return lastTrace.bytes;
 }
 
 function writeEvent(writer: ProtoWriter, event: ReadableSpan["events"][number]): void {
