@@ -11,11 +11,12 @@ import type {
 } from "@bufbuild/protobuf";
 import type { Span } from "../tracing/span.js";
 import type { CallRecord } from "./call-record.js";
+import type { CallSignal } from "./call-signal.js";
 
 /** What travels with a request through every service, whatever carried it here. */
 export interface CallContext {
   /** Aborted when the caller left or the deadline passed; its reason is a MeshError. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** When the answer is no longer wanted, in `Clock.nowMs`. */
   readonly deadlineAtMs: number;
   /** Where the call stands in its trace: spans that it begins become children of this one. */

@@ -6,6 +6,7 @@ import {
   type Interceptor,
 } from "../interceptors/interceptor.js";
 import type { CallContext } from "./call.js";
+import type { CallSignal } from "./call-signal.js";
 
 interface Dispatched {
   readonly interceptors: readonly Interceptor[];
@@ -67,7 +68,7 @@ function endWith(active: ActiveCall, thrown: unknown): Error {
 }
 
 /** A handler that does not watch its signal must not hold the caller past the deadline. */
-export function untilAborted<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> | T {
+export function untilAborted<T>(work: Promise<T> | T, signal: CallSignal): Promise<T> | T {
   if (!(work instanceof Promise)) return work;
   if (signal.aborted) {
     // The work goes on without an audience; its failure has nobody to tell.
@@ -77,6 +78,15 @@ export function untilAborted<T>(work: Promise<T> | T, signal: AbortSignal): Prom
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    work.then(
+      (result) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(result);
+      },
+      (error) => {
+        signal.removeEventListener("abort", onAbort);
+        reject(error);
+      },
+    );
   });
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setMaxListeners } from "node:events";
 import type { TextMapGetter } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { MeshError } from "../errors.js";
@@ -7,6 +6,7 @@ import type { Redact } from "../logging/redactor.js";
 import { noTracing, type Tracing } from "../tracing/tracing.js";
 import type { CallContext, CallerFacts } from "./call.js";
 import { createCallRecord } from "./call-record.js";
+import { CallAbort } from "./call-signal.js";
 
 /** A call that came into this process over a wire. */
 export interface Entry {
@@ -67,21 +67,19 @@ export function createOpenEntry(
   const isCallerInMesh = readCaller === undefined;
   return (arrival) => {
     const { carrier, getter, timeoutMs, isStream } = arrival;
-    const controller = new AbortController();
-    // Every message of a stream that is in work listens; their number has a bound of its own.
-    if (isStream) setMaxListeners(0, controller.signal);
+    const signal = new CallAbort();
     const timeoutMsMax = isStream ? streamMsMax : unaryMsMax;
     const waitMs = Math.max(0, Math.min(timeoutMs ?? timeoutMsMax, timeoutMsMax));
     const deadlineAtMs = clock.nowMs() + waitMs;
     const edge = readCaller?.(arrival);
     let isClosed = false;
     const cancelTimer = clock.at(deadlineAtMs, () => {
-      if (controller.signal.aborted) return;
-      controller.abort(new MeshError("deadline", `no answer within ${Math.round(waitMs)} ms`));
+      if (signal.aborted) return;
+      signal.abort(new MeshError("deadline", `no answer within ${Math.round(waitMs)} ms`));
     });
     return {
       context: {
-        signal: controller.signal,
+        signal,
         deadlineAtMs,
         trace: tracing.enter({ carrier, getter, role, isCallerInMesh }),
         requestId: readRequestId(getter.get(carrier, "x-request-id"), redact),
@@ -91,8 +89,8 @@ export function createOpenEntry(
       },
       cancel() {
         // Every call ends with its caller leaving; an error is made for those who still wait.
-        if (isClosed || controller.signal.aborted) return;
-        controller.abort(new MeshError("cancelled", "the caller left"));
+        if (isClosed || signal.aborted) return;
+        signal.abort(new MeshError("cancelled", "the caller left"));
       },
       close() {
         isClosed = true;

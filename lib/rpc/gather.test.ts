@@ -77,7 +77,7 @@ test("several have a context between them that outlives each but the last", asyn
   await left[0];
   equal(signal.aborted, false);
   leavers[1]?.abort(new Error("left 1"));
-  equal(signal.reason.message, "left 1");
+  equal(signal.reason?.message, "left 1");
   await left[1];
 });
 

@@ -3,6 +3,7 @@ import { type Fault, toMeshError } from "../errors.js";
 import { getOrAdd } from "../get-or-add.js";
 import { noSpan, type Span } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
+import { CallAbort } from "./call-signal.js";
 import { untilAborted } from "./dispatch.js";
 
 export interface GatherOptions<Item, Result> {
@@ -130,26 +131,28 @@ function shareContext(contexts: readonly CallContext[]): {
   readonly context: CallContext;
   readonly close: () => void;
 } {
-  const controller = new AbortController();
+  const shared = new CallAbort();
   // The texts of a stream have one signal between them.
   const signals = new Set(contexts.map(({ signal }) => signal));
   let present = signals.size;
-  const leave = (event: Event): void => {
-    present -= 1;
-    // Only signals are listened to.
-    if (present === 0) controller.abort((event.target as AbortSignal).reason);
-  };
-  for (const signal of signals) signal.addEventListener("abort", leave, { once: true });
+  const leaving = [...signals].map((signal) => {
+    const leave = (): void => {
+      present -= 1;
+      if (present === 0 && signal.reason !== undefined) shared.abort(signal.reason);
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    return () => signal.removeEventListener("abort", leave);
+  });
   return {
     context: {
-      signal: controller.signal,
+      signal: shared,
       deadlineAtMs: Math.max(...contexts.map(({ deadlineAtMs }) => deadlineAtMs)),
       trace: shareTrace(contexts),
       requestId: contexts[0]?.requestId ?? "",
       clientIp: "",
     },
     close() {
-      for (const signal of signals) signal.removeEventListener("abort", leave);
+      for (const forget of leaving) forget();
     },
   };
 }

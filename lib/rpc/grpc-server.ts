@@ -25,6 +25,7 @@ import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import type { Acceptor } from "../one-port.js";
 import type { Span } from "../tracing/span.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
+import type { CallSignal } from "./call-signal.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
 import type { Entry, OpenEntry } from "./entry.js";
 import { toStatusBytes } from "./status.js";
@@ -230,7 +231,7 @@ function encode(method: DescMethod, response: unknown): Buffer {
   return toBuffer(toBinary(method.output, message));
 }
 
-function drained(call: EventEmitter, signal: AbortSignal): Promise<void> {
+function drained(call: EventEmitter, signal: CallSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     call.once("drain", resolve);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { MeshError } from "../errors.js";
 import type { CallContext } from "./call.js";
+import { CallAbort } from "./call-signal.js";
 import { untilAborted } from "./dispatch.js";
 
 /** Runs part of a call under a shorter time of its own: when that is over, it fails and its signal aborts, both by `error`. */
@@ -9,18 +10,14 @@ export async function within<T>(
   limit: { readonly ms: number; readonly clock: Clock; readonly error: () => MeshError },
   work: (context: CallContext) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const follow = (): void => controller.abort(context.signal.reason);
-  if (context.signal.aborted) follow();
-  context.signal.addEventListener("abort", follow, { once: true });
-  const cancel = limit.clock.at(limit.clock.nowMs() + limit.ms, () => {
-    controller.abort(limit.error());
-  });
+  const signal = new CallAbort();
+  const unfollow = signal.follow(context.signal);
+  const cancel = limit.clock.at(limit.clock.nowMs() + limit.ms, () => signal.abort(limit.error()));
   try {
     // The deadline stays: the next hop would answer it in its own words before the signal does in these.
-    return await untilAborted(work({ ...context, signal: controller.signal }), controller.signal);
+    return await untilAborted(work({ ...context, signal }), signal);
   } finally {
     cancel();
-    context.signal.removeEventListener("abort", follow);
+    unfollow();
   }
 }

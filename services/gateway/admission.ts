@@ -1,4 +1,5 @@
 import { MeshError } from "../../lib/errors.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 
 const retryAfterMs = 1_000;
 /** Of all places, those that streams may fill: the others stay for requests that would be refused. */
@@ -40,7 +41,7 @@ export class Admission {
   }
 
   /** For messages of streams, whose windows bound how many wait: waits for its turn instead of throwing. */
-  async enterInTurn(inputs: number, signal: AbortSignal): Promise<void> {
+  async enterInTurn(inputs: number, signal: CallSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#waiting.size > 0 || this.#inputs >= this.#patientMax) {
       await new Promise<void>((resolve, reject) => {

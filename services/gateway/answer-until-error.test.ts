@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 import { callContext } from "../../test/support/call-context.js";
 import { collect, each } from "../../test/support/messages.js";
 import { seeded } from "../../test/support/random.js";
@@ -31,7 +32,7 @@ test("the first bad message ends the stream, after all answers before it", async
   const first = Math.min(...bad);
   const numbers = Array.from({ length: 100 }, (_, index) => index);
   const seen: number[] = [];
-  const signals: AbortSignal[] = [];
+  const signals: CallSignal[] = [];
   const answers = answerUntilError(each(numbers), callContext(), options, async (number, inner) => {
     signals.push(inner.signal);
     for (let turns = int(5); turns > 0; turns -= 1) await new Promise(setImmediate);
@@ -48,8 +49,8 @@ test("the first bad message ends the stream, after all answers before it", async
 });
 
 test("who leaves ends what is in work, and so does the deadline", async () => {
-  const signals: AbortSignal[] = [];
-  const hang = async (number: number, { signal }: { readonly signal: AbortSignal }) => {
+  const signals: CallSignal[] = [];
+  const hang = async (number: number, { signal }: { readonly signal: CallSignal }) => {
     signals.push(signal);
     if (number > 0) await new Promise((_, reject) => signal.addEventListener("abort", reject));
     return number;

@@ -1,7 +1,7 @@
-import { setMaxListeners } from "node:events";
 import { MeshError, toMeshError } from "../../lib/errors.js";
 import { mapOrdered } from "../../lib/map-ordered.js";
 import type { CallContext } from "../../lib/rpc/call.js";
+import { CallAbort } from "../../lib/rpc/call-signal.js";
 import { inMessageSpan } from "../../lib/tracing/in-message-span.js";
 import type { StreamOptions } from "./answer-each.js";
 import { patiently } from "./patiently.js";
@@ -16,13 +16,9 @@ export async function* answerUntilError<Q, R>(
   { window, clock }: StreamOptions,
   answer: (request: Q, context: CallContext) => Promise<R>,
 ): AsyncGenerator<R> {
-  const controller = new AbortController();
-  // Every message in work listens; the window bounds their number.
-  setMaxListeners(0, controller.signal);
-  const follow = (): void => controller.abort(context.signal.reason);
-  if (context.signal.aborted) follow();
-  context.signal.addEventListener("abort", follow, { once: true });
-  const inner = { ...context, signal: controller.signal };
+  const signal = new CallAbort();
+  const unfollow = signal.follow(context.signal);
+  const inner = { ...context, signal };
   const settle = async (request: Q, index: number): Promise<Settled<R>> => {
     try {
       const answered = await inMessageSpan(inner, index, (own) =>
@@ -39,8 +35,8 @@ export async function* answerUntilError<Q, R>(
       yield settled.answer;
     }
   } finally {
-    context.signal.removeEventListener("abort", follow);
-    controller.abort(new MeshError("cancelled", "the stream has ended"));
+    unfollow();
+    signal.abort(new MeshError("cancelled", "the stream has ended"));
   }
 }
 

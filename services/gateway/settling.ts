@@ -2,6 +2,7 @@ import type { RatelimitService } from "../../gen/arrowmesh/ratelimit/v1/ratelimi
 import type { Clock } from "../../lib/clock.js";
 import type { Log } from "../../lib/log.js";
 import type { CallContext, Client } from "../../lib/rpc/call.js";
+import { CallAbort } from "../../lib/rpc/call-signal.js";
 import { noSpan } from "../../lib/tracing/span.js";
 
 /** Settling happens after the answer; it gets this long, and then the reservation's own time decides. */
@@ -93,7 +94,7 @@ export class Settling {
   /** The caller of these calls is the gateway itself; the request they belong to may be over. */
   #background(): CallContext {
     return {
-      signal: new AbortController().signal,
+      signal: new CallAbort(),
       deadlineAtMs: this.#deps.clock.nowMs() + settleMsMax,
       trace: noSpan,
       requestId: "settle",

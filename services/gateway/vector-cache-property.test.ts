@@ -1,3 +1,4 @@
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 // Whatever hits, coalesces, fails, is cancelled or evicted, in whatever order: a vector is that of its own ids.
 
 import { deepEqual, equal, ok } from "node:assert/strict";
@@ -29,7 +30,7 @@ interface Call {
 interface Computation {
   readonly call: Call;
   readonly places: readonly number[];
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   readonly settle: (result: Computed | Error) => void;
   answered: number | undefined;
   error: Error | undefined;
@@ -81,7 +82,7 @@ async function runOnce(random: ReturnType<typeof seeded>): Promise<void> {
     calls.add(call);
   };
 
-  const compute = (call: Call, places: readonly number[], signal: AbortSignal) =>
+  const compute = (call: Call, places: readonly number[], signal: CallSignal) =>
     new Promise<Computed>((resolve, reject) => {
       const settle = (result: Computed | Error): void =>
         result instanceof Error ? reject(result) : resolve(result);

@@ -1,13 +1,14 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../lib/errors.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 import { noSpan } from "../../lib/tracing/span.js";
 import { type Computed, VectorCache, type VectorOrder } from "./vector-cache.js";
 
 /** A computation that waits until the test ends it. */
 interface Computation {
   readonly places: readonly number[];
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** Answers each sequence with [its length, its first id]. */
   answer(revision?: string): Promise<void>;
   fail(error: Error): Promise<void>;

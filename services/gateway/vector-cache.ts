@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { assert } from "../../lib/assert.js";
 import { MeshError } from "../../lib/errors.js";
+import { CallAbort, type CallSignal } from "../../lib/rpc/call-signal.js";
 import type { Span } from "../../lib/tracing/span.js";
 
 /** What an entry costs besides its key and its vector: two objects, and its places in the map and the list. */
@@ -22,13 +23,13 @@ export interface VectorOrder {
   readonly options: string;
   readonly sequences: readonly (readonly number[])[];
   /** Aborts when the caller has left; its reason is a MeshError. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** The call's own span, below which it has computed what nobody computes yet. */
   readonly trace: Span;
 }
 
 /** Computes the sequences at these places of the order. The signal aborts when nobody waits for any of them. */
-export type Compute = (places: readonly number[], signal: AbortSignal) => Promise<Computed>;
+export type Compute = (places: readonly number[], signal: CallSignal) => Promise<Computed>;
 
 export interface CacheCounts {
   hit(sequences: number): void;
@@ -45,7 +46,7 @@ interface Place {
 /** One computation and how many calls wait for it. */
 interface Flight {
   readonly computed: Promise<Computed>;
-  readonly abort: AbortController;
+  readonly abort: CallAbort;
   readonly keys: readonly string[];
   /** Of the call that began it. */
   readonly trace: Span;
@@ -121,13 +122,13 @@ export class VectorCache {
     trace.set("arrowmesh.cache.coalesced", missing.length - places.size);
     if (places.size === 0) return;
     const own = [...places.keys()];
-    const abort = new AbortController();
+    const abort = new CallAbort();
     const flight: Flight = {
       keys: own,
       abort,
       trace,
       waiters: 0,
-      computed: compute([...places.values()], abort.signal),
+      computed: compute([...places.values()], abort),
     };
     for (const [row, key] of own.entries()) this.#flights.set(key, { flight, row });
     const land = (): void => this.#forget(flight);
@@ -156,7 +157,7 @@ export class VectorCache {
 
   async #await<T>(
     flights: ReadonlySet<Flight>,
-    signal: AbortSignal,
+    signal: CallSignal,
     wait: () => Promise<T>,
   ): Promise<T> {
     for (const flight of flights) flight.waiters += 1;

@@ -1,6 +1,7 @@
 import { toMeshError } from "../../lib/errors.js";
 import { answerEach, requireSet, type StreamAnswer } from "../../lib/rpc/answer-each.js";
 import type { CallContext } from "../../lib/rpc/call.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 import type { WaitingBound } from "./waiting-bound.js";
 
 /**
@@ -24,7 +25,7 @@ export function answerStream<Q, R>(
 async function answerPatiently<R>(
   answer: () => Promise<R>,
   bound: WaitingBound,
-  signal: AbortSignal,
+  signal: CallSignal,
 ): Promise<R> {
   for (;;) {
     await bound.room(signal);

@@ -1,4 +1,5 @@
 import { MeshError } from "../../lib/errors.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 
 /** What may wait for the tokenizers of a service at once; the call that crosses a bound is the last one let in. */
 export interface WaitingLimits {
@@ -41,7 +42,7 @@ export class WaitingBound {
   }
 
   /** Resolves when there is room, which others may take first; rejects with the signal's reason. */
-  async room(signal: AbortSignal): Promise<void> {
+  async room(signal: CallSignal): Promise<void> {
     signal.throwIfAborted();
     if (!this.#isFull) return;
     await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,6 @@
 import { MeshError } from "../../lib/errors.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
+import type { CallSignal } from "../../lib/rpc/call-signal.js";
 import type {
   ModelRepository,
   NamedTensor,
@@ -144,7 +145,7 @@ function numbersOf({ bytes }: NamedTensor): Int32Array {
   return new Int32Array(new Uint8Array(bytes).buffer);
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+function aborted(signal: CallSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
   });

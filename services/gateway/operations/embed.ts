@@ -6,6 +6,7 @@ import {
 } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../../lib/clock.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
+import type { CallSignal } from "../../../lib/rpc/call-signal.js";
 import { inSpan } from "../../../lib/tracing/in-span.js";
 import type { Fitness } from "../model-directory.js";
 import type { Computed as ComputedVectors, VectorCache } from "../vector-cache.js";
@@ -83,7 +84,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
     // Others may wait for this computation too: it outlives the caller who began it, within a time of its own.
     const compute = async (
       places: readonly number[],
-      signal: AbortSignal,
+      signal: CallSignal,
     ): Promise<ComputedVectors> => {
       computedTokens = tokensAt(places, sequences);
       computedInputs = places.length;

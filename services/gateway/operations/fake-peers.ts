@@ -19,6 +19,7 @@ import { systemClock } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
 import { createLog } from "../../../lib/log.js";
 import { type Binding, bind, type Channel } from "../../../lib/rpc/call.js";
+import type { CallSignal } from "../../../lib/rpc/call-signal.js";
 import { createLocalChannel } from "../../../lib/rpc/local-channel.js";
 import { idleTokenizer } from "../../../test/support/idle-tokenizer.js";
 import { Admission } from "../admission.js";
@@ -43,7 +44,7 @@ export class FakePeers {
   readonly asked: string[] = [];
   readonly jobs: Job[] = [];
   /** Of the computations. */
-  readonly signals: AbortSignal[] = [];
+  readonly signals: CallSignal[] = [];
   readonly encodes: EncodeRequest[] = [];
   served: readonly Served[] = [served];
   /** Of the decisions. */

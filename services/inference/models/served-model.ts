@@ -1,5 +1,6 @@
 import type { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { ModelSpec } from "../../../lib/model-spec.js";
+import type { CallSignal } from "../../../lib/rpc/call-signal.js";
 import type { Datatype } from "../../../lib/tensor.js";
 import type { Span } from "../../../lib/tracing/span.js";
 
@@ -25,7 +26,7 @@ export interface WorkOptions {
   readonly priority: Priority;
   readonly caller: string;
   /** Aborts when nobody waits any more; its reason is a MeshError. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** Spans of the queue and of batches are below it. */
   readonly trace: Span;
 }
