@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { RatelimitService, Unit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { toMeshError } from "../../lib/errors.js";
@@ -45,6 +45,9 @@ export class Limiter {
   readonly #decide: Decide;
   readonly #settling: Settling;
   readonly #degraded: () => void;
+  /** Tells the ids of this process from those of all others. */
+  readonly #idPrefix = randomBytes(12).toString("base64url");
+  #idCount = 0;
 
   constructor(ratelimit: Channel, options: LimiterOptions, deps: LimiterDeps) {
     const client = ratelimit.client(RatelimitService);
@@ -61,7 +64,7 @@ export class Limiter {
    */
   async withRequest<T>(context: CallContext, model: string, work: () => Promise<T>): Promise<T> {
     if (context.callRecord !== undefined) context.callRecord.model = model;
-    const leaseId = randomUUID();
+    const leaseId = this.#newId();
     const leaseMs = this.#leaseMs(context);
     const caller = toCaller(context, model);
     const take = { caller, unit: Unit.REQUESTS, amount: 1n, leaseId, leaseMs };
@@ -79,7 +82,7 @@ export class Limiter {
   async reserveTokens(tokens: number, context: CallContext, model: string): Promise<Reservation> {
     // Not even the smallest limit has anything to say about none.
     if (tokens === 0) return nothingReserved;
-    const id = randomUUID();
+    const id = this.#newId();
     const reserve = {
       caller: toCaller(context, model),
       ...{ unit: Unit.TOKENS, amount: BigInt(tokens) },
@@ -96,6 +99,12 @@ export class Limiter {
   /** Resolves when nothing waits to be settled; for the end of the process. */
   settled(): Promise<void> {
     return this.#settling.settled();
+  }
+
+  /** Of a lease or reservation. Nobody has to guess at it, so it need not be drawn, which costs as much as a decision. */
+  #newId(): string {
+    this.#idCount += 1;
+    return `${this.#idPrefix}.${this.#idCount.toString(36)}`;
   }
 
   #commit(id: string, tokens: number, computedTokens: number): void {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
 import type { TextMapGetter } from "@opentelemetry/api";
 import {
@@ -51,7 +50,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   const app = fastify({
     bodyLimit: options.bodyBytesMax,
     serverFactory: options.createServer,
-    genReqId: () => randomUUID(),
+    // The call has an id of its own, as calls of all protocols have.
+    genReqId: () => "",
     routerOptions: { ignoreTrailingSlash: true },
     rewriteUrl: rewriteToPage,
     forceCloseConnections: false,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
@@ -76,7 +77,7 @@ export function beginError(error: MeshError, request: FastifyRequest, reply: Fas
     request.raw.resume();
   }
   if (fault === "unauthenticated") void reply.header("www-authenticate", "Bearer");
-  const requestId = request.call?.context.requestId ?? request.id;
+  const requestId = request.call?.context.requestId ?? randomUUID();
   void reply.header("x-request-id", requestId);
   return requestId;
 }
