@@ -150,6 +150,26 @@ test("a slow request of four processes is kept as one tree", { timeout: 120_000 
   }
 });
 
+test("a queue for few spans sends them early", { timeout: 120_000 }, async () => {
+  const collector = await startCollector();
+  const mesh = await startMesh("one", {
+    ...collector.env,
+    OTEL_BSP_SCHEDULE_DELAY: "600000",
+    OTEL_BSP_MAX_QUEUE_SIZE: "40",
+  });
+  try {
+    await post(`${mesh.url}/embed`, { inputs: "more than a quarter of forty" });
+    const deadline = Date.now() + exportMsMax;
+    while (!collector.spans.some(({ name }) => name === "predict")) {
+      ok(Date.now() < deadline, "nothing went out");
+      await sleep(50);
+    }
+  } finally {
+    await mesh.stop();
+    collector.close();
+  }
+});
+
 for (const [name, listen] of [
   ["refuses connections", async () => ({ port: await freePort(), close() {} })],
   ["never answers", listenToNothing],

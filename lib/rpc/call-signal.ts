@@ -2,7 +2,7 @@ import type { MeshError } from "../errors.js";
 
 /**
  * Says when the answer to a call is no longer wanted. It is what calls need of an AbortSignal, which is one as well; but
- * Node's own, with its controller, costs a request 1.5 KB and, under load, 30 us.
+ * Node's own, with its controller, costs a request 1.5 KB and, under load, 20 us.
  */
 export interface CallSignal {
   readonly aborted: boolean;

@@ -123,13 +123,11 @@ export const tracingSchema = {
     parse: integer({ min: 1, max: 1_000_000 }),
     fallback: 8_192,
   },
-  // Batches go out one after another, and each takes some turns of the event loop, which are long under load: with 512,
-  // the standard's default, a mesh that does all it can and samples all of it makes more spans than go out.
   batchSpansMax: {
     env: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-    doc: "spans that go out together",
+    doc: "spans that go out together; a quarter of those that may wait when unset",
     parse: integer({ min: 1, max: 100_000 }),
-    fallback: 2_048,
+    fallback: undefined,
   },
 } as const;
 

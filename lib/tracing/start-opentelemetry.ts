@@ -37,6 +37,13 @@ export interface OpenTelemetryOptions {
   readonly defer: (release: Release) => void;
 }
 
+/**
+ * Full batches that may wait. They go out one after another, and each takes some turns of the event loop, which are long
+ * under load: with batches of 512, the standard's default, a mesh that does all it can and samples all of it makes more
+ * spans than go out.
+ */
+const batchesQueued = 4;
+
 /** Loads and wires the SDK: from kept traces through a queue for each exporter. */
 export async function startOpenTelemetry(options: OpenTelemetryOptions): Promise<Tracing> {
   const { config, clock, log, metrics, kinds } = options;
@@ -77,6 +84,7 @@ async function openQueue(
     exporter: await createExporter(kind, options),
     clock,
     ...config,
+    batchSpansMax: config.batchSpansMax ?? Math.ceil(config.queueSpansMax / batchesQueued),
     count: (outcome, spans) => metrics.countSpans(kind, outcome, spans),
     warn: createWarning(kind, options),
   });
