@@ -68,7 +68,7 @@ export function httpFactsOf({ protocol, url, headers }: FastifyRequest): HttpFac
   };
 }
 
-const headersGetter: TextMapGetter<IncomingHttpHeaders> = {
+export const headersGetter: TextMapGetter<IncomingHttpHeaders> = {
   keys: (headers) => Object.keys(headers),
   get: (headers, key) => headers[key],
 };

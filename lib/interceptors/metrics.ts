@@ -14,15 +14,11 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
   });
   // By name, role, protocol and status, one after another: joining them into one key takes longer than all the rest.
   const known = new Map<string, Map<string, Map<string, Map<string, Series>>>>();
-  const seriesOf = (info: CallInfo, status: string): Series =>
-    known.get(info.name)?.get(info.role)?.get(info.protocol)?.get(status) ?? add(info, status);
-  const add = ({ role, name: method, protocol }: CallInfo, status: string): Series => {
+  const seriesOf = ({ role, name: method, protocol }: CallInfo, status: string): Series => {
     const byRole = getOrAdd(known, method, newMap);
     const byProtocol = getOrAdd(byRole, role, newMap);
     const byStatus = getOrAdd(byProtocol, protocol, newMap);
-    const series = duration.series({ role, method, protocol, status });
-    byStatus.set(status, series);
-    return series;
+    return getOrAdd(byStatus, status, () => duration.series({ role, method, protocol, status }));
   };
   return (info, { trace }) => {
     const beganAtMs = clock.nowMs();

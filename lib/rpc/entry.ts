@@ -74,7 +74,6 @@ export function createOpenEntry(
     const edge = readCaller?.(arrival);
     let isClosed = false;
     const cancelTimer = clock.at(deadlineAtMs, () => {
-      if (signal.aborted) return;
       signal.abort(new MeshError("deadline", `no answer within ${Math.round(waitMs)} ms`));
     });
     return {

@@ -111,7 +111,7 @@ export class LocalTrace implements SpanHolder {
     if (this.#isOver) this.#exportEnded();
   }
 
-  beginShared(name: string, options: SpanOptions = {}): Span {
+  beginShared(name: string, options = noOptions): Span {
     const { role } = this;
     const traceId = this.#deps.newTraceId();
     const start = { traceId, role, origin: ROOT_CONTEXT, isSampled: false, isCallerInMesh: false };

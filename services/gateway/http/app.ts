@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
-import type { TextMapGetter } from "@opentelemetry/api";
+import type { RequestListener, Server } from "node:http";
 import {
   type FastifyInstance,
   type FastifyRequest,
@@ -9,7 +8,7 @@ import {
 import { Priority } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import { assert } from "../../../lib/assert.js";
 import { MeshError, toMeshError } from "../../../lib/errors.js";
-import { callNameOf, httpFactsOf } from "../../../lib/http-calls.js";
+import { callNameOf, headersGetter, httpFactsOf } from "../../../lib/http-calls.js";
 import {
   type ActiveCall,
   beginCall,
@@ -163,8 +162,3 @@ function addLimitHeaders(app: FastifyInstance): void {
     done();
   });
 }
-
-const headersGetter: TextMapGetter<IncomingHttpHeaders> = {
-  keys: (headers) => Object.keys(headers),
-  get: (headers, key) => headers[key],
-};
