@@ -3,8 +3,8 @@ import { getOrAdd, newMap } from "../get-or-add.js";
 import type { CallContext } from "../rpc/call.js";
 import { httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
-import type { Facts, Span } from "../tracing/span.js";
-import type { CallInfo, Interception, Interceptor } from "./interceptor.js";
+import type { AttributeListener, AttributeTeller, Facts } from "../tracing/span.js";
+import type { CallInfo, HttpFacts, Interception, Interceptor } from "./interceptor.js";
 
 /** Callers write names of themselves at any length. */
 const userAgentCharactersMax = 256;
@@ -14,13 +14,16 @@ export const traceCalls: Interceptor = (info, context) => {
   if (!context.trace.isRecording) return undefined;
   const kind = info.protocol === "local" ? "internal" : "server";
   const span = context.trace.begin(info.name, { kind, role: info.role });
-  describe(span, info, context);
-  return new TracedCall(info, { ...context, trace: span });
+  const call = new TracedCall(info, { ...context, trace: span });
+  span.describeBy(call);
+  return call;
 };
 
-class TracedCall implements Interception {
+/** Knows its span's attributes, by the names of OpenTelemetry's RPC and HTTP conventions. */
+class TracedCall implements Interception, AttributeTeller {
   readonly context: CallContext;
   readonly #info: CallInfo;
+  #error: MeshError | undefined;
 
   constructor(info: CallInfo, context: CallContext) {
     this.context = context;
@@ -28,35 +31,36 @@ class TracedCall implements Interception {
   }
 
   end(error?: MeshError): void {
-    const { trace: span, callRecord } = this.context;
-    const { name, protocol } = this.#info;
-    if (protocol === "http") {
-      const status = httpStatusOf(error, callRecord);
-      if (status !== undefined) span.set("http.response.status_code", status);
-    } else {
-      span.describe(rpcFactsOf(name, protocol, codeNameOf(error)));
+    this.#error = error;
+    this.context.trace.end(error);
+  }
+
+  tellAttributes(listener: AttributeListener): void {
+    const { name, protocol, http } = this.#info;
+    // Where roles share a process, the call that came in has said it.
+    if (protocol !== "local") listener.attribute("arrowmesh.request_id", this.context.requestId);
+    if (protocol !== "http") {
+      listener.facts(rpcFactsOf(name, protocol, codeNameOf(this.#error)));
+      return;
     }
-    span.end(error);
+    const facts = getOrAdd(routes, name, () => routeFactsOf(name));
+    listener.facts(facts);
+    if (http !== undefined) tellHttp(listener, http, facts["http.route"]);
+    const status = httpStatusOf(this.#error, this.context.callRecord);
+    if (status !== undefined) listener.attribute("http.response.status_code", status);
   }
 }
 
-/** Names of OpenTelemetry's RPC and HTTP conventions. */
-function describe(
-  span: Span,
-  { name, protocol, http }: CallInfo,
-  { requestId }: CallContext,
+function tellHttp(
+  listener: AttributeListener,
+  { scheme, path, userAgent }: HttpFacts,
+  route: unknown,
 ): void {
-  // Where roles share a process, the call that came in has said it.
-  if (protocol !== "local") span.set("arrowmesh.request_id", requestId);
-  if (http === undefined) return;
-  const facts = getOrAdd(routes, name, () => routeFactsOf(name));
-  span.describe(facts);
-  const { scheme, path, userAgent } = http;
-  span.set("url.scheme", scheme);
+  listener.attribute("url.scheme", scheme);
   // Where a caller fills in the path, nobody knows what stands there: a key has been seen.
-  if (path === facts["http.route"]) span.set("url.path", path);
+  if (path === route) listener.attribute("url.path", path);
   if (userAgent !== undefined) {
-    span.set("user_agent.original", userAgent.slice(0, userAgentCharactersMax));
+    listener.attribute("user_agent.original", userAgent.slice(0, userAgentCharactersMax));
   }
 }
 

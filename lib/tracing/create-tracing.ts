@@ -40,11 +40,14 @@ export function createTracing(options: TracingOptions): Tracing {
   };
 }
 
+const noAttributes = {};
+const noLinks: never[] = [];
+
 /** `SamplingDecision.RECORD_AND_SAMPLED`, whose enumeration only the SDK has. */
 const recordAndSampled = 2;
 
 /** Names and attributes are not known yet; the standard samplers go by the parent and the trace's id. */
 function samples(sampler: Sampler, origin: Context, traceId: string): boolean {
-  const { decision } = sampler.shouldSample(origin, traceId, "", 1, {}, []);
+  const { decision } = sampler.shouldSample(origin, traceId, "", 1, noAttributes, noLinks);
   return Number(decision) === recordAndSampled;
 }

@@ -99,6 +99,7 @@ export class LocalTrace implements SpanHolder {
 
   set(): void {}
   describe(): void {}
+  describeBy(): void {}
   link(): void {}
   end(): void {}
 

@@ -9,12 +9,8 @@ import {
 } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { isServerFault } from "../errors.js";
-import {
-  type AttributeListener,
-  type AttributeTeller,
-  collectAttributes,
-  type RecordedSpan,
-} from "./recorded-span.js";
+import { collectAttributes, type RecordedSpan } from "./recorded-span.js";
+import type { AttributeListener, AttributeTeller } from "./span.js";
 import type { WallTime } from "./wall-time.js";
 
 /** A recorded span as OpenTelemetry's processors and exporters read it; it has ended, and its trace is kept. */

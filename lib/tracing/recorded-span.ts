@@ -7,7 +7,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { MeshError } from "../errors.js";
-import type { Facts, Span, SpanOptions } from "./span.js";
+import type { AttributeListener, AttributeTeller, Facts, Span, SpanOptions } from "./span.js";
 
 /** Links of one span; as many sequences fit into a batch. */
 const linksMax = 256;
@@ -28,17 +28,6 @@ export interface SpanHolder extends Span {
   newSpanId(): string;
   add(name: string, parent: RecordedSpan | undefined, options: SpanOptions): Span;
   ended(span: RecordedSpan): void;
-}
-
-/** Hears of attributes as a span was told of them; none comes twice. */
-export interface AttributeListener {
-  attribute(name: string, value: AttributeValue): void;
-  /** Several, which other spans may have as well: the same object is the same attributes. */
-  facts(facts: Facts): void;
-}
-
-export interface AttributeTeller {
-  tellAttributes(listener: AttributeListener): void;
 }
 
 /** What it tells, by name. */
@@ -75,6 +64,7 @@ export class RecordedSpan implements Span, AttributeTeller {
   endMs: number | undefined;
   error: MeshError | undefined;
   #facts: Facts | undefined;
+  #teller: AttributeTeller | undefined;
   #firstTold: Told | undefined;
   #lastTold: Told | undefined;
   #links: Span[] | undefined;
@@ -140,6 +130,10 @@ export class RecordedSpan implements Span, AttributeTeller {
     else this.#tell({ name: undefined, facts, next: undefined });
   }
 
+  describeBy(teller: AttributeTeller): void {
+    this.#teller = teller;
+  }
+
   #tell(told: Told): void {
     if (this.#lastTold === undefined) this.#firstTold = told;
     else this.#lastTold.next = told;
@@ -148,6 +142,7 @@ export class RecordedSpan implements Span, AttributeTeller {
 
   tellAttributes(listener: AttributeListener): void {
     if (this.#facts !== undefined) listener.facts(this.#facts);
+    this.#teller?.tellAttributes(listener);
     for (let told = this.#firstTold; told !== undefined; told = told.next) {
       if (told.name === undefined) listener.facts(told.facts);
       else listener.attribute(told.name, told.value);

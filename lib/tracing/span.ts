@@ -25,6 +25,8 @@ export interface Span {
    * in common is made once.
    */
   describe(facts: Facts): void;
+  /** The same, of one who is asked only if the span is kept, once it has ended. One is heard; a later one takes its place. */
+  describeBy(teller: AttributeTeller): void;
   /** Points to a span of another trace, or of another branch of this one. */
   link(to: Span): void;
   /** Ends it now, or at `endMs` of the clock; `error` is why it failed. Later calls do nothing. */
@@ -41,6 +43,17 @@ export interface Span {
 
 /** Attributes by name. */
 export type Facts = Readonly<Record<string, AttributeValue>>;
+
+/** Hears of attributes as a span was told of them; none comes twice. */
+export interface AttributeListener {
+  attribute(name: string, value: AttributeValue): void;
+  /** Several, which other spans may have as well: the same object is the same attributes. */
+  facts(facts: Facts): void;
+}
+
+export interface AttributeTeller {
+  tellAttributes(listener: AttributeListener): void;
+}
 
 export interface SpanOptions {
   /** Whether it answers a call of another process, or makes one; internal otherwise. */
@@ -61,6 +74,7 @@ export const noSpan: Span = {
   share() {},
   set() {},
   describe() {},
+  describeBy() {},
   link() {},
   end() {},
   keep() {},

@@ -32,6 +32,7 @@ export class UnheldSpan implements Span {
 
   set(): void {}
   describe(): void {}
+  describeBy(): void {}
   link(): void {}
   end(): void {}
 

@@ -33,9 +33,13 @@ export class ProtoWriter {
 
   /** Fields that are encoded already. */
   raw(fields: Uint8Array): void {
-    this.#reserve(fields.length);
-    this.#buffer.set(fields, this.#at);
-    this.#at += fields.length;
+    const { length } = fields;
+    this.#reserve(length);
+    const buffer = this.#buffer;
+    const at = this.#at;
+    if (length > loopBytesMax) buffer.set(fields, at);
+    else for (let i = 0; i < length; i += 1) buffer[at + i] = fields[i] as number;
+    this.#at = at + length;
   }
 
   /** A field that is a message, which lasts until `end` is called with what this returns. */
@@ -62,13 +66,9 @@ export class ProtoWriter {
   }
 
   bytes(field: number, bytes: Uint8Array): void {
-    const { length } = bytes;
     this.tag(field, 2);
-    this.varint(length);
-    this.#reserve(length);
-    if (length > loopBytesMax) this.#buffer.set(bytes, this.#at);
-    else for (let i = 0; i < length; i += 1) this.#buffer[this.#at + i] = bytes[i] as number;
-    this.#at += length;
+    this.varint(bytes.length);
+    this.raw(bytes);
   }
 
   /** Bytes that are given as pairs of hexadecimal digits. */
@@ -77,11 +77,13 @@ export class ProtoWriter {
     this.tag(field, 2);
     this.varint(length);
     this.#reserve(length);
+    const buffer = this.#buffer;
+    const at = this.#at;
     for (let i = 0; i < length; i += 1) {
       const high = digitOf[digits.charCodeAt(2 * i)] as number;
-      this.#buffer[this.#at + i] = (high << 4) | (digitOf[digits.charCodeAt(2 * i + 1)] as number);
+      buffer[at + i] = (high << 4) | (digitOf[digits.charCodeAt(2 * i + 1)] as number);
     }
-    this.#at += length;
+    this.#at = at + length;
   }
 
   text(field: number, text: string): void {
@@ -122,15 +124,26 @@ export class ProtoWriter {
   fixed32(field: number, value: number): void {
     this.tag(field, 5);
     this.#reserve(4);
-    this.#at = this.#buffer.writeUInt32LE(value, this.#at);
+    this.#word(value);
   }
 
   /** 64 bits as their lower and upper halves. */
   fixed64(field: number, low: number, high: number): void {
     this.tag(field, 1);
     this.#reserve(8);
-    this.#at = this.#buffer.writeUInt32LE(low, this.#at);
-    this.#at = this.#buffer.writeUInt32LE(high, this.#at);
+    this.#word(low);
+    this.#word(high);
+  }
+
+  /** 32 bits, for which there is room. */
+  #word(value: number): void {
+    const buffer = this.#buffer;
+    const at = this.#at;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+    this.#at = at + 4;
   }
 
   double(field: number, value: number): void {

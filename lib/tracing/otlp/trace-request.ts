@@ -1,8 +1,7 @@
 import type { Attributes, AttributeValue, HrTime, Link, SpanContext } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { getOrAdd, newMap } from "../../get-or-add.js";
-import type { AttributeListener, AttributeTeller } from "../recorded-span.js";
-import type { Facts } from "../span.js";
+import type { AttributeListener, AttributeTeller, Facts } from "../span.js";
 import { ProtoWriter } from "./proto-writer.js";
 
 type Resource = ReadableSpan["resource"];
@@ -77,6 +76,15 @@ function putBack(writer: ProtoWriter): void {
   if (spares.length < sparesMax) spares.push(writer);
 }
 
+/** Fields by themselves, to be written more than once. */
+function encode(write: (writer: ProtoWriter) => void): Uint8Array {
+  const writer = takeWriter();
+  write(writer);
+  const bytes = writer.toBytes();
+  putBack(writer);
+  return bytes;
+}
+
 function writeResource(writer: ProtoWriter, { attributes }: Resource): void {
   const begin = writer.begin(1);
   writeAttributes(writer, 1, attributes);
@@ -96,7 +104,7 @@ function writeScopeSpans(writer: ProtoWriter, scope: Scope, spans: ProtoWriter):
 }
 
 function writeSpan(writer: ProtoWriter, span: ReadableSpan): void {
-  const { parentSpanContext: parent, events, links, status } = span;
+  const { parentSpanContext: parent } = span;
   const context = span.spanContext();
   const begin = writer.begin(2);
   writeIds(writer, context);
@@ -107,6 +115,21 @@ function writeSpan(writer: ProtoWriter, span: ReadableSpan): void {
   writeTime(writer, 7, span.startTime);
   writeTime(writer, 8, span.endTime);
   writeSpanAttributes(writer, span);
+  if (isPlain(span)) writer.raw(plainRest);
+  else writeRest(writer, span);
+  writer.fixed32(16, flagsOf(context, parent));
+  writer.end(begin);
+}
+
+/** Whether nothing more is to be said of it, as of most. */
+function isPlain(span: ReadableSpan): boolean {
+  const { events, links, status } = span;
+  const dropped = span.droppedAttributesCount + span.droppedEventsCount + span.droppedLinksCount;
+  return events.length + links.length + dropped === 0 && status.code === 0 && !status.message;
+}
+
+function writeRest(writer: ProtoWriter, span: Rest): void {
+  const { events, links, status } = span;
   writer.number(10, span.droppedAttributesCount);
   for (const event of events) writeEvent(writer, event);
   writer.number(12, span.droppedEventsCount);
@@ -116,23 +139,41 @@ function writeSpan(writer: ProtoWriter, span: ReadableSpan): void {
   if (status.message) writer.text(2, status.message);
   writer.number(3, status.code);
   writer.end(statusBegin);
-  writer.fixed32(16, flagsOf(context, parent));
-  writer.end(begin);
 }
 
+type Rest = Pick<
+  ReadableSpan,
+  | "droppedAttributesCount"
+  | "events"
+  | "droppedEventsCount"
+  | "links"
+  | "droppedLinksCount"
+  | "status"
+>;
+
+const plainRest = encode((writer) =>
+  writeRest(writer, {
+    ...{ events: [], links: [], status: { code: 0 } },
+    ...{ droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 },
+  }),
+);
+
 function writeIds(writer: ProtoWriter, { traceId, spanId, traceState }: SpanContext): void {
-  writer.bytes(1, traceBytesOf(traceId));
+  writer.raw(traceFieldOf(traceId));
   writer.hex(2, spanId);
   const state = traceState?.serialize();
   if (state) writer.text(3, state);
 }
 
-let lastTrace = { id: "", bytes: Buffer.alloc(0) };
+let lastTrace: { readonly id: string; readonly field: Uint8Array } = {
+  id: "",
+  field: new Uint8Array(),
+};
 
 /** Spans of a trace come one after another. */
-function traceBytesOf(id: string): Uint8Array {
-  if (lastTrace.id !== id) lastTrace = { id, bytes: Buffer.from(id, "hex") };
-  return lastTrace.bytes;
+function traceFieldOf(id: string): Uint8Array {
+  if (lastTrace.id !== id) lastTrace = { id, field: encode((writer) => writer.hex(1, id)) };
+  return lastTrace.field;
 }
 
 function writeEvent(writer: ProtoWriter, event: ReadableSpan["events"][number]): void {
@@ -188,16 +229,10 @@ class AttributeWriter implements AttributeListener {
   }
 
   facts(facts: Facts): void {
-    this.writer.raw(getOrAdd(this.#known, facts, () => encodeFacts(facts)));
+    const encodeFacts = () =>
+      encode((writer) => writeAttributes(writer, spanAttributesField, facts));
+    this.writer.raw(getOrAdd(this.#known, facts, encodeFacts));
   }
-}
-
-function encodeFacts(facts: Facts): Uint8Array {
-  const writer = takeWriter();
-  writeAttributes(writer, spanAttributesField, facts);
-  const bytes = writer.toBytes();
-  putBack(writer);
-  return bytes;
 }
 
 const attributeWriter = new AttributeWriter();
@@ -235,13 +270,21 @@ function writeNumber(writer: ProtoWriter, value: number): void {
   else writer.double(4, value);
 }
 
-/** Nanoseconds since 1970 have more digits than a number holds: the seconds are multiplied in two parts. */
+/** As nanoseconds since 1970. */
 function writeTime(writer: ProtoWriter, field: number, [seconds, nanoseconds]: HrTime): void {
-  const lower = (seconds % 0x1_0000) * 1e9 + nanoseconds;
-  const upper = Math.floor(seconds / 0x1_0000) * 1e9;
-  const low = (lower % two32) + (upper % 0x1_0000) * 0x1_0000;
-  const high = Math.floor(lower / two32) + Math.floor(upper / 0x1_0000) + Math.floor(low / two32);
-  writer.fixed64(field, low % two32, high % two32);
+  if (lastSecond.seconds !== seconds) lastSecond = splitSecond(seconds);
+  const low = lastSecond.low + nanoseconds;
+  if (low < two32) writer.fixed64(field, low, lastSecond.high);
+  else writer.fixed64(field, low - two32, (lastSecond.high + 1) % two32);
 }
 
 const two32 = 0x1_0000_0000;
+
+/** Spans that are written together have ended within the same seconds. */
+let lastSecond = { seconds: 0, low: 0, high: 0 };
+
+/** The nanoseconds of so many seconds, as their lower and upper 32 bits: they have more digits than a number holds. */
+function splitSecond(seconds: number): typeof lastSecond {
+  const all = BigInt.asUintN(64, BigInt(seconds) * 1_000_000_000n);
+  return { seconds, low: Number(all & 0xffff_ffffn), high: Number(all >> 32n) };
+}
