@@ -7,7 +7,10 @@ import { tracingSchema } from "./config.js";
 import { readSampler } from "./read-sampler.js";
 
 /** Of the two ids, a ratio of one half takes the first. */
-const traceIds = [`${"0".repeat(31)}1`, `${"f".repeat(8)}${"0".repeat(24)}`] as const;
+const traceIds = [
+  `${"0".repeat(18)}${"f".repeat(14)}`,
+  `${"f".repeat(18)}${"0".repeat(14)}`,
+] as const;
 const callers = [undefined, 1, 0] as const;
 
 /** By the setting: whether each of the ids is sampled without a caller's decision, with its yes, and with its no. */
