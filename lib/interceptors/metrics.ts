@@ -1,6 +1,6 @@
 import type { Registry } from "prom-client";
 import type { Clock } from "../clock.js";
-import { getOrAdd, newMap } from "../get-or-add.js";
+import { getOrAdd } from "../get-or-add.js";
 import { LightHistogram, type Series } from "../light-histogram.js";
 import type { CallInfo, Interceptor } from "./interceptor.js";
 
@@ -12,13 +12,18 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     ...{ registry, clock },
   });
-  // By name, role, protocol and status, one after another: joining them into one key takes longer than all the rest.
-  const known = new Map<string, Map<string, Map<string, Map<string, Series>>>>();
+  // By name, of which each has a few: a map for each label would take longer than all the rest.
+  const known = new Map<string, KnownSeries[]>();
   const seriesOf = ({ role, name: method, protocol }: CallInfo, status: string): Series => {
-    const byRole = getOrAdd(known, method, newMap);
-    const byProtocol = getOrAdd(byRole, role, newMap);
-    const byStatus = getOrAdd(byProtocol, protocol, newMap);
-    return getOrAdd(byStatus, status, () => duration.series({ role, method, protocol, status }));
+    const ofName = getOrAdd(known, method, newList);
+    for (const one of ofName) {
+      if (one.status === status && one.role === role && one.protocol === protocol) {
+        return one.series;
+      }
+    }
+    const series = duration.series({ role, method, protocol, status });
+    ofName.push({ role, protocol, status, series });
+    return series;
   };
   return (info, { trace }) => {
     const beganAtMs = clock.nowMs();
@@ -31,3 +36,10 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
     };
   };
 }
+
+interface KnownSeries extends Pick<CallInfo, "role" | "protocol"> {
+  readonly status: string;
+  readonly series: Series;
+}
+
+const newList = (): KnownSeries[] => [];

@@ -47,3 +47,14 @@ export function singleTexts(callers: number): LoadSpec {
     arrivals: { kind: "closed", callers },
   };
 }
+
+/** Before a cost is looked for. */
+export const warmUpSeconds = 5;
+
+const repeatedTexts = 8;
+
+/** Where the cost of a part of the mesh is looked for: with the model at work, and where texts come again and it rests. */
+export const overheadLoads: Readonly<Record<string, LoadSpec>> = {
+  "single text, c=64": singleTexts(64),
+  [`the same ${repeatedTexts} texts, c=64`]: { ...singleTexts(64), distinctTexts: repeatedTexts },
+};

@@ -1,10 +1,11 @@
 // npm run bench [-- --case NAME]... [--seconds N] [--patience N] [--four]: what the mesh does on this machine, next to
-// what the machine can do; with --tracing: what tracing costs. docs/benchmarks.md says what the cases mean.
+// what the machine can do; with --tracing or --metrics: what these cost. docs/benchmarks.md says what the cases mean.
 
 import { parseArgs } from "node:util";
 import { Bench, type Row } from "./bench.js";
 import { type Case, cases } from "./cases.js";
 import { describeCpu } from "./cpu.js";
+import { profileMetrics } from "./metrics.js";
 import { Patience } from "./patience.js";
 import { toLine, toTable } from "./table.js";
 import { compareTracing } from "./tracing.js";
@@ -16,17 +17,19 @@ const { values } = parseArgs({
     patience: { type: "string", default: "120" },
     four: { type: "boolean", default: false },
     tracing: { type: "boolean", default: false },
+    metrics: { type: "boolean", default: false },
   },
 });
 const kind = values.four ? "four" : "one";
-const seconds = Number(values.seconds ?? (values.tracing ? 90 : 6));
+const seconds = Number(values.seconds ?? (values.tracing ? 90 : values.metrics ? 30 : 6));
 const patience = new Patience(Number(values.patience));
 
-if (values.tracing) {
-  const table = await compareTracing({ seconds });
-  console.log(`${describeMachine()}\n\n${table}`);
-} else {
-  await runCases(values.case.map(findCase));
+if (values.tracing) await print(compareTracing({ seconds }));
+else if (values.metrics) await print(profileMetrics({ seconds }));
+else await runCases(values.case.map(findCase));
+
+async function print(table: Promise<string>): Promise<void> {
+  console.log(`${describeMachine()}\n\n${await table}`);
 }
 
 async function runCases(chosen: readonly Case[]): Promise<void> {

@@ -1,18 +1,11 @@
-import { fork, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort, quickStart } from "../support/mesh-process.js";
-import { type LoadSpec, loadServer, singleTexts } from "./load-server.js";
+import { forkMesh } from "./forked-mesh.js";
+import { overheadLoads, warmUpSeconds } from "./load-server.js";
 import { costOf, type Estimate, type Slice } from "./slices.js";
 import { shown, toMarkdown } from "./table.js";
 
-const warmUpSeconds = 5;
-const repeatedTexts = 8;
-
-const loads: Readonly<Record<string, LoadSpec>> = {
-  "single text, c=64": singleTexts(64),
-  [`the same ${repeatedTexts} texts, c=64`]: { ...singleTexts(64), distinctTexts: repeatedTexts },
-};
 /** By what is sampled of the requests. */
 const ratios = { "1 %": "0.01", "100 %": "1" } as const;
 
@@ -25,13 +18,14 @@ export async function compareTracing({ seconds }: { readonly seconds: number }):
   try {
     const rows: string[][] = [];
     for (const [sampled, ratio] of Object.entries(ratios)) {
-      const mesh = await startSwitchedMesh(traceTo(sink.url, ratio));
+      const mesh = await forkMesh("./switched-mesh.js", traceTo(sink.url, ratio));
+      const takeSlices = async () => (await mesh.ask("slices")) as Slice[];
       try {
-        for (const [name, spec] of Object.entries(loads)) {
-          await load(mesh, spec, warmUpSeconds);
-          await mesh.takeSlices();
-          await load(mesh, spec, seconds);
-          rows.push(toRow(name, sampled, await mesh.takeSlices()));
+        for (const [name, spec] of Object.entries(overheadLoads)) {
+          await mesh.load(spec, warmUpSeconds);
+          await takeSlices();
+          await mesh.load(spec, seconds);
+          rows.push(toRow(name, sampled, await takeSlices()));
           console.error(rows.at(-1)?.join(", "));
         }
       } finally {
@@ -45,60 +39,12 @@ export async function compareTracing({ seconds }: { readonly seconds: number }):
   }
 }
 
-interface SwitchedMesh {
-  readonly url: string;
-  readonly pid: number;
-  takeSlices(): Promise<readonly Slice[]>;
-  stop(): Promise<void>;
-}
-
-async function startSwitchedMesh(env: NodeJS.ProcessEnv): Promise<SwitchedMesh> {
-  const file = fileURLToPath(new URL("./switched-mesh.js", import.meta.url));
-  const child = fork(file, {
-    env: {
-      ...{ ...process.env, ...quickStart, ...env },
-      PORT: String(await freePort()),
-    },
-  });
-  const exited = once(child, "exit");
-  const hear = async (): Promise<unknown> => {
-    const [message] = await Promise.race([
-      once(child, "message"),
-      exited.then(([code]) => Promise.reject(new Error(`the mesh ended with code ${code}`))),
-    ]);
-    return message;
-  };
-  // The child says nothing else.
-  const { port } = (await hear()) as { port: number };
-  return {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid ?? 0,
-    async takeSlices() {
-      child.send("slices");
-      return (await hear()) as Slice[];
-    },
-    async stop() {
-      child.disconnect();
-      await exited;
-    },
-  };
-}
-
 function traceTo(url: string, ratio: string): NodeJS.ProcessEnv {
   return {
     OTEL_EXPORTER_OTLP_ENDPOINT: url,
     OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
     OTEL_TRACES_SAMPLER_ARG: ratio,
   };
-}
-
-async function load(mesh: SwitchedMesh, spec: LoadSpec, seconds: number): Promise<void> {
-  const { failures } = await loadServer(
-    { url: `${mesh.url}/embed`, pids: [mesh.pid] },
-    spec,
-    seconds,
-  );
-  if (failures > 0) throw new Error(`${failures} requests failed`);
 }
 
 function toRow(name: string, sampled: string, slices: readonly Slice[]): string[] {
