@@ -1,7 +1,8 @@
 // `npm test [-- FILE...]`: whatever is missing, then every test, with node's test runner.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepare, root, run } from "./prepare.js";
 
@@ -17,11 +18,27 @@ prepare();
 installPrograms();
 const named = process.argv.slice(2);
 const files = named.length > 0 ? named : testFiles();
-const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], {
-  cwd: root,
-  stdio: ["ignore", "inherit", "inherit"],
-});
-process.exit(status ?? 1);
+process.exit(runTests(files));
+
+/** Whatever has failed is told again at the very end: thousands of lines of what has passed are between. */
+function runTests(files) {
+  const folder = mkdtempSync(join(tmpdir(), "arrowmesh-test-"));
+  const failures = join(folder, "failures");
+  const reporters = [
+    [process.stdout.isTTY ? "spec" : "tap", "stdout"],
+    [join(root, "tools/failed-tests.js"), failures],
+  ].flatMap(([name, to]) => [`--test-reporter=${name}`, `--test-reporter-destination=${to}`]);
+  const { status } = spawnSync(
+    process.execPath,
+    ["--enable-source-maps", "--test", ...reporters, ...files],
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
+  );
+  if (status !== 0 && existsSync(failures)) {
+    process.stderr.write(`\nFailed:\n${readFileSync(failures, "utf8")}`);
+  }
+  rmSync(folder, { recursive: true });
+  return status ?? 1;
+}
 
 /** By apt where that is possible; otherwise the tests that need a program are skipped and say so. */
 function installPrograms() {
