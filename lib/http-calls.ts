@@ -3,6 +3,7 @@ import type { TextMapGetter } from "@opentelemetry/api";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { getOrAdd, newMap } from "./get-or-add.js";
 import type { HttpFacts, Interceptor } from "./interceptors/interceptor.js";
+import { pathOf } from "./path-of.js";
 import type { CallContext } from "./rpc/call.js";
 import { dispatchUnary } from "./rpc/dispatch.js";
 import { type OpenEntry, tellIds } from "./rpc/entry.js";
@@ -60,12 +61,7 @@ export function callNameOf(method: string, route: string): string {
 
 /** What is told of a request besides its route. */
 export function httpFactsOf({ protocol, url, headers }: FastifyRequest): HttpFacts {
-  const end = url.indexOf("?");
-  return {
-    scheme: protocol,
-    path: end < 0 ? url : url.slice(0, end),
-    userAgent: headers["user-agent"],
-  };
+  return { scheme: protocol, path: pathOf(url), userAgent: headers["user-agent"] };
 }
 
 export const headersGetter: TextMapGetter<IncomingHttpHeaders> = {

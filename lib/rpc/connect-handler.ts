@@ -15,6 +15,7 @@ import type { Clock } from "../clock.js";
 import { compress } from "../compression.js";
 import type { NodeRequest, NodeResponse } from "../exchange.js";
 import { beginCall, type CallInfo, type Interceptor } from "../interceptors/interceptor.js";
+import { pathOf } from "../path-of.js";
 import { untilReceived } from "../unread-body.js";
 import { entityTagOf, hasEntity, revalidate } from "../validator.js";
 import { addVary } from "../vary.js";
@@ -50,7 +51,7 @@ export function createConnectHandler(
   options.addRpcRoutes?.(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
-    const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
+    const handler = handlers.get(pathOf(request.url ?? ""));
     if (handler === undefined) return false;
     const interceptors = interceptorsOf.get(handler.service.typeName) ?? [];
     answer({ ...options, handler, interceptors, request, response }).catch(() => {

@@ -1,5 +1,6 @@
 import { cors } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse } from "../../lib/exchange.js";
+import { pathOf } from "../../lib/path-of.js";
 import { addVary } from "../../lib/vary.js";
 
 const allowedMethods = cors.allowedMethods.join(", ");
@@ -80,7 +81,7 @@ export function createCors(
     if (method === "GET" || method === "HEAD" || origin !== undefined) addVary(response, "Origin");
     if (origin !== undefined && isAllowed(origin)) allow(origin, response, isPreflight);
     if (!isPreflight) return false;
-    const methods = methodsOf(request.url?.split("?")[0] ?? "/");
+    const methods = methodsOf(pathOf(request.url ?? "/"));
     if (methods.length > 0) response.setHeader("allow", methods.join(","));
     // Any OPTIONS is taken for a preflight, and its status says nothing, as in text-embeddings-inference.
     response.statusCode = 200;

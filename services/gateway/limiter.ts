@@ -85,8 +85,10 @@ export class Limiter {
     const id = this.#newId();
     const reserve = {
       caller: toCaller(context, model),
-      ...{ unit: Unit.TOKENS, amount: BigInt(tokens) },
-      ...{ reservationId: id, ttlMs: this.#options.reservationMs },
+      unit: Unit.TOKENS,
+      amount: BigInt(tokens),
+      reservationId: id,
+      ttlMs: this.#options.reservationMs,
     };
     const question = { case: "reserve", value: reserve } as const;
     await this.#require(question, { context, id, model });

@@ -1,8 +1,4 @@
-import {
-  type ClassifyRequest,
-  type EmbedRequest,
-  GatewayService,
-} from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
+import { type ClassifyRequest, GatewayService } from "../../gen/arrowmesh/gateway/v1/gateway_pb.js";
 import type { Clock } from "../../lib/clock.js";
 import { MeshError } from "../../lib/errors.js";
 import { requireSet } from "../../lib/rpc/answer-each.js";
@@ -42,11 +38,9 @@ function embedHandlers(
 ): Pick<GatewayHandlers, "embed" | "embedStream" | "embedTokens" | "embedSparse"> {
   return {
     async embed(request, context) {
-      const order = {
-        ...orderOf(request, inputsMax, "single"),
-        ...vectorsOf(request),
-        inputs: inputsOf(request),
-      };
+      const { normalize = true, dimensions } = request;
+      const own = { inputs: inputsOf(request), normalize, dimensions };
+      const order = Object.assign(orderOf(request, inputsMax, "single"), own);
       const { vectors, usage } = await operations.embed(order, context);
       return {
         model: usage.model,
@@ -59,21 +53,17 @@ function embedHandlers(
 
     embedStream: (requests, context) =>
       answerEach(requests, context, stream, async (request, inner) => {
-        const order = {
-          ...orderOf(request, 1, "streamed"),
-          ...vectorsOf(request),
-          inputs: [inputOf(request)],
-        };
+        const { normalize = true, dimensions } = request;
+        const own = { inputs: [inputOf(request)], normalize, dimensions };
+        const order = Object.assign(orderOf(request, 1, "streamed"), own);
         const { vectors, usage } = await operations.embed(order, inner);
         const value = toVectors(vectors[0], usage.tokenCounts[0], request.encoding);
         return { case: "embedding" as const, value };
       }),
 
     async embedTokens(request, context) {
-      const order = {
-        ...orderOf(request, inputsMax, "single"),
-        inputs: inputsOf(request),
-      };
+      const own = { inputs: inputsOf(request) };
+      const order = Object.assign(orderOf(request, inputsMax, "single"), own);
       const { vectors, dimensions, usage } = await operations.embedTokens(order, context);
       const tokenVectors = vectors.map((rows, at) =>
         toVectors(rows, usage.tokenCounts[at], request.encoding),
@@ -82,25 +72,17 @@ function embedHandlers(
     },
 
     async embedSparse(request, context) {
-      const order = {
-        ...orderOf(request, inputsMax, "single"),
-        inputs: inputsOf(request),
-      };
+      const own = { inputs: inputsOf(request) };
+      const order = Object.assign(orderOf(request, inputsMax, "single"), own);
       const { vectors, usage } = await operations.embedSparse(order, context);
       const embeddings = vectors.map(({ ids, weights }, row) => ({
-        ...{ ids, weights },
+        ids,
+        weights,
         inputTokens: usage.tokenCounts[row] ?? 0,
       }));
       return { ...toAnswered(usage), embeddings };
     },
   };
-}
-
-function vectorsOf({
-  normalize = true,
-  dimensions,
-}: Pick<EmbedRequest, "normalize" | "dimensions">) {
-  return { normalize, dimensions };
 }
 
 function classifyHandlers(
@@ -110,7 +92,8 @@ function classifyHandlers(
 ): Pick<GatewayHandlers, "classify" | "classifyStream"> {
   const classify = async (request: ClassifyRequest, context: CallContext, form: Form) => {
     const { raw: isRaw, labelsMax } = request;
-    const order = { ...orderOf(request, inputsMax, form), inputs: inputsOf(request), isRaw };
+    const own = { inputs: inputsOf(request), isRaw };
+    const order = Object.assign(orderOf(request, inputsMax, form), own);
     const { predictions, usage } = await operations.classify(order, context);
     const classifications = predictions.map((scores, row) => ({
       scores: firstOf(scores, labelsMax, "labels_max").map((scored) => ({ ...scored })),
@@ -136,7 +119,8 @@ function compareHandlers(
   return {
     async rerank(request, context) {
       const { query, texts, raw: isRaw, ranksMax } = request;
-      const order = { ...orderOf(request, inputsMax, "single"), query, texts, isRaw };
+      const own = { query, texts, isRaw };
+      const order = Object.assign(orderOf(request, inputsMax, "single"), own);
       const { ranks, usage } = await operations.rerank(order, context);
       const best = firstOf(ranks, ranksMax, "ranks_max").map((ranked) => ({ ...ranked }));
       return { ...toAnswered(usage), ranks: best };
@@ -145,10 +129,8 @@ function compareHandlers(
     async compare(request, context) {
       const { source, texts } = request;
       if (texts.length === 0) throw new MeshError("empty", "texts is empty");
-      const order = {
-        ...orderOf(request, inputsMax + 1, "single"),
-        inputs: [source, ...texts],
-      };
+      const own = { inputs: [source, ...texts] };
+      const order = Object.assign(orderOf(request, inputsMax + 1, "single"), own);
       const { cosines, usage } = await operations.compare(order, context);
       return { ...toAnswered(usage), cosines: [...cosines] };
     },

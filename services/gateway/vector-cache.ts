@@ -91,7 +91,8 @@ export class VectorCache {
     order.signal.throwIfAborted();
     this.#begin(missing, compute, order.trace);
     const places = keys.map((key, index) => remembered[index] ?? this.#placeOf(key));
-    const flights = new Set(places.flatMap((place) => ("flight" in place ? [place.flight] : [])));
+    const flights = new Set<Flight>();
+    for (const place of places) if ("flight" in place) flights.add(place.flight);
     for (const flight of flights) if (flight.trace !== order.trace) follow(order.trace, flight);
     return await this.#await(flights, order.signal, async () => {
       const answers = await Promise.all([...flights].map(({ computed }) => computed));
@@ -205,8 +206,9 @@ function follow(trace: Span, flight: Flight): void {
  * hold no line break.
  */
 function keyOf({ revision, options }: VectorOrder, ids: readonly number[]): string {
-  const bytes = Buffer.from(Uint32Array.from(ids).buffer);
-  return `${revision}\n${options}\n${bytes.toString("utf16le")}`;
+  let key = `${revision}\n${options}\n`;
+  for (const id of ids) key += String.fromCharCode(id >>> 16, id & 0xffff);
+  return key;
 }
 
 /**

@@ -112,7 +112,9 @@ function readIds(ids: readonly string[], keptMax: number): Map<string, number> {
 }
 
 function toSettlements(keptMaxOf: ReadonlyMap<string, number>): readonly Settlement[] {
-  return Array.from(keptMaxOf, ([id, keptMax]) => ({ id, keptMax }));
+  const settlements: Settlement[] = [];
+  for (const [id, keptMax] of keptMaxOf) settlements.push({ id, keptMax });
+  return settlements;
 }
 
 function readCaller(caller: Caller | undefined): Attributes {

@@ -53,7 +53,8 @@ export function createRatelimit(deps: {
       policy.shadow !== undefined &&
       (await shadow.spend(policy.shadow, spending, spendingTerms));
     const leased = (decision.allowed && isHolding) || isShadowHolding;
-    return { ...toAnswer(decision, policy), leased };
+    const { allowed, limits, degraded } = toAnswer(decision, policy);
+    return { allowed, limits, degraded, leased };
   }
 
   async function take(request: TakeRequest, { trace }: CallContext) {

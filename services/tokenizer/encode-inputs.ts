@@ -73,10 +73,13 @@ export async function encodeTexts(
   wants: RowWants,
 ): Promise<TokenRow[][]> {
   const textsOfInputs = inputs.map(textsOf);
-  const texts = [...new Set(textsOfInputs.flat())];
-  const encoded = texts.length === 0 ? [] : await encoder.encode(texts, wants);
-  const rows = new Map(texts.map((text, index) => [text, encoded[index] as TokenRow]));
-  return textsOfInputs.map((own) => own.map((text) => rows.get(text) as TokenRow));
+  const places = new Map<string, number>();
+  for (const texts of textsOfInputs) {
+    for (const text of texts) if (!places.has(text)) places.set(text, places.size);
+  }
+  const rows = places.size === 0 ? [] : await encoder.encode([...places.keys()], wants);
+  const rowOf = (text: string) => rows[places.get(text) as number] as TokenRow;
+  return textsOfInputs.map((texts) => texts.map(rowOf));
 }
 
 /**

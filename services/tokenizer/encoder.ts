@@ -65,6 +65,7 @@ export class Encoder {
       const ascii = this.#ascii;
       if (ascii === undefined) return await this.#encodeElsewhere(texts, wants);
       const isAscii = texts.map((text) => ascii.takes(text));
+      if (!isAscii.includes(false)) return await encodeHere(ascii, texts, wants);
       const [here, elsewhere] = await Promise.all([
         encodeHere(
           ascii,

@@ -33,16 +33,18 @@ export async function answerEmbed(
 ): Promise<FastifyReply> {
   const texts = textsOf(body);
   const context = contextOf(request);
-  const order = {
-    ...unsaid,
-    ...readModelName(body.model),
-    ...{ inputs: texts, inputsMax, normalize: true, dimensions: body.output_dimension },
-    ...truncationOf[body.truncate ?? "END"],
+  const own = {
+    inputs: texts,
+    inputsMax,
+    normalize: true,
+    dimensions: body.output_dimension,
     tokensMax: body.max_tokens,
     formats: body.embedding_types,
     inputType: body.input_type,
     priority: urgencyOf(body, request),
   };
+  const truncation = truncationOf[body.truncate ?? "END"];
+  const order = Object.assign({}, unsaid, readModelName(body.model), truncation, own);
   const embedded = await inWordsOf(fieldNames, embed(order, context));
   addAnswerHeaders(reply, embedded.usage);
   const isList = apiVersion === "1" && body.embedding_types === undefined;

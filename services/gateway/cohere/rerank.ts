@@ -28,13 +28,15 @@ export async function answerRerank(
 ): Promise<FastifyReply> {
   const { query, documents: texts, top_n: top = texts.length, raw_scores: isRaw = false } = body;
   const context = contextOf(request);
-  const order = {
-    ...unsaid,
-    ...readModelName(body.model),
-    ...{ query, texts, isRaw, inputsMax },
+  const own = {
+    query,
+    texts,
+    isRaw,
+    inputsMax,
     tokensMax: body.max_tokens_per_doc,
     priority: urgencyOf(body, request),
   };
+  const order = Object.assign({}, unsaid, readModelName(body.model), own);
   const { ranks, usage } = await inWordsOf(fieldNames, rerank(order, context));
   addAnswerHeaders(reply, usage);
   const { tokens } = usage;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { answerOf, type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
+import { pathOf } from "../../../lib/path-of.js";
 
 /** A failure of a route that answers in no other shape, as text-embeddings-inference writes it. */
 export const plainError = z
@@ -14,7 +15,7 @@ export function answerErrors(app: FastifyInstance): void {
   // Refused here, before Fastify would read the body and find fault with that instead.
   app.addHook("onRequest", (request, reply, done) => {
     if (!request.is404) return done();
-    const path = request.url.split("?")[0] ?? "/";
+    const path = pathOf(request.url);
     const allowed = methodsOf(app, path);
     if (allowed.length === 0) return done(new MeshError("not_found", `no route ${path}`));
     void reply.header("allow", allowed.join(","));

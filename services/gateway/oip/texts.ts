@@ -67,8 +67,7 @@ function toOrder(
   texts: readonly string[],
   inputsMax: number,
 ): EmbedOrder {
-  return {
-    ...unsaid,
+  return Object.assign({}, unsaid, {
     model: modelName,
     version: modelVersion,
     inputs: texts,
@@ -78,7 +77,7 @@ function toOrder(
     normalize: readFlag(parameters, "normalize") ?? true,
     dimensions: readWhole(parameters, "dimensions"),
     priority: readOptions(parameters).priority,
-  };
+  });
 }
 
 /** The vectors as one tensor, row-major. */

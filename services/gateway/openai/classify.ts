@@ -49,20 +49,15 @@ function classify(
   { operations, inputsMax }: Parameters<typeof answerClassify>[2],
 ): Promise<Classified> {
   const labels = body.labels ?? body.candidate_labels;
-  const order = {
-    ...unsaid,
-    ...readModelName(body.model),
-    ...{ inputs: body.input, inputsMax },
-    ...truncationOf(body),
-    priority: urgencyOf(body, request),
-  };
+  const own = { inputs: body.input, inputsMax, priority: urgencyOf(body, request) };
+  const name = readModelName(body.model);
+  const order = Object.assign({}, unsaid, name, truncationOf(body), own);
   const context = contextOf(request);
   if (labels === undefined) {
-    return operations.classify({ ...order, isRaw: body.raw_scores ?? false }, context);
+    const isRaw = body.raw_scores ?? false;
+    return operations.classify(Object.assign(order, { isRaw }), context);
   }
-  const { hypothesis_template: template = defaultTemplate, multi_label: isMultiLabel } = body;
-  return operations.zeroShot(
-    { ...order, labels, template, isMultiLabel: isMultiLabel ?? false },
-    context,
-  );
+  const { hypothesis_template: template = defaultTemplate, multi_label: isMultiLabel = false } =
+    body;
+  return operations.zeroShot(Object.assign(order, { labels, template, isMultiLabel }), context);
 }

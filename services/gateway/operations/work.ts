@@ -170,7 +170,10 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
       reservation.commit(computed.computedTokens);
       const totalMs = clock.nowMs() - startedAtMs;
       const usage: Usage = {
-        ...{ model: model.name, version: model.version, tokenCounts, tokens },
+        model: model.name,
+        version: model.version,
+        tokenCounts,
+        tokens,
         characters: countCharacters(order.inputs),
         timing: { totalMs, tokenizationMs, queueMs, computeMs },
       };

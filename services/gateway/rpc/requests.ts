@@ -27,13 +27,17 @@ export function orderOf(
 ): Omit<WorkOrder, "inputs"> {
   const { model, version, truncate, tokensMax, promptName } = request;
   if (tokensMax === 0) throw mistake("tokens_max", "must be at least 1");
-  return {
-    ...unsaid,
-    ...{ model, version, truncate, tokensMax, promptName, inputsMax },
+  return Object.assign({}, unsaid, {
+    model,
+    version,
+    truncate,
+    tokensMax,
+    promptName,
+    inputsMax,
     truncationSide: sideOf(request.truncationSide),
     priority: priorityOf(request.priority, form),
     isPatient: form === "streamed",
-  };
+  });
 }
 
 /** Texts, or inputs of any kind. */

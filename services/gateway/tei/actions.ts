@@ -57,12 +57,8 @@ export function createActions(
 ): Readonly<Record<ActionName, Action>> {
   const inputsMax = config.nativeInputsMax;
   const predict = createPredict(operations, inputsMax);
-  const usual = ({ priority }: Caller) => ({
-    ...unsaid,
-    inputsMax,
-    priority,
-    isAdmittedWhole: true,
-  });
+  const usual = ({ priority }: Caller) =>
+    Object.assign({}, unsaid, { inputsMax, priority, isAdmittedWhole: true });
 
   return {
     ...createEmbeddings(operations, inputsMax),
@@ -70,14 +66,9 @@ export function createActions(
 
     async rerank(read, caller) {
       const { query, texts, return_text: isTextWanted, ...body } = read(rerankBody);
-      const { ranks, usage } = await operations.rerank(
-        {
-          ...usual(caller),
-          ...readTruncation(body),
-          ...{ query, texts, isRaw: body.raw_scores ?? false },
-        },
-        caller.context,
-      );
+      const own = { query, texts, isRaw: body.raw_scores ?? false };
+      const order = Object.assign(usual(caller), readTruncation(body), own);
+      const { ranks, usage } = await operations.rerank(order, caller.context);
       const answer = ranks.map(({ index, score }) => ({
         index,
         ...(isTextWanted && { text: texts[index] }),
@@ -92,15 +83,10 @@ export function createActions(
       if (sentences.length === 0) {
         throw new MeshError("empty", "`inputs.sentences` cannot be empty");
       }
-      const { cosines, usage } = await operations.compare(
-        {
-          ...usual(caller),
-          ...(parameters !== undefined && readTruncation(parameters)),
-          promptName: parameters?.prompt_name,
-          inputs: [source, ...sentences],
-        },
-        caller.context,
-      );
+      const truncation = parameters && readTruncation(parameters);
+      const own = { promptName: parameters?.prompt_name, inputs: [source, ...sentences] };
+      const order = Object.assign(usual(caller), truncation, own);
+      const { cosines, usage } = await operations.compare(order, caller.context);
       return { json: toJson(cosines.map(shortFloat)), usage };
     },
 

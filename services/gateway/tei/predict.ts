@@ -21,15 +21,10 @@ export function createPredict(
     const topK = body.top_k ?? body.parameters?.top_k;
     if (topK === 0)
       throw new MeshError("invalid", "Input validation error: `top_k` should be positive");
-    const { predictions, usage } = await classify(
-      {
-        ...unsaid,
-        ...{ inputs, inputsMax, priority, isAdmittedWhole: true },
-        ...readTruncation(body),
-        isRaw: (body.raw_scores ?? false) || activation !== undefined,
-      },
-      context,
-    );
+    const isRaw = (body.raw_scores ?? false) || activation !== undefined;
+    const own = { inputs, inputsMax, priority, isAdmittedWhole: true, isRaw };
+    const order = Object.assign({}, unsaid, readTruncation(body), own);
+    const { predictions, usage } = await classify(order, context);
     const activate = body.raw_scores ? activations.none : activations[activation ?? "none"];
     const rows = predictions.map((scores) => activate(scores).slice(0, topK).map(toPrediction));
     const answer = toAnswer(body, rows, usage);

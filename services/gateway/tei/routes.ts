@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MeshError } from "../../../lib/errors.js";
+import { pathOf } from "../../../lib/path-of.js";
 import type { Admission } from "../admission.js";
 import type { GatewayConfig } from "../config.js";
 import { contextOf, priorityOf, refuseEarly, requireJson } from "../http/app.js";
@@ -98,7 +99,7 @@ function run(action: Action) {
 /** A path with a slash at its end, or with letters encoded, is another path there. */
 function refuseOtherSpellings(scope: FastifyInstance): void {
   scope.addHook("onRequest", (request, _reply, done) => {
-    const [path = ""] = request.url.split("?");
+    const path = pathOf(request.url);
     if (path === request.routeOptions.url) done();
     else done(new MeshError("not_found", `no route ${path}`));
   });

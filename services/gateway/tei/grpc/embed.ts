@@ -14,13 +14,14 @@ import { orderOf } from "./order.js";
 export function createTeiEmbed(operations: Operations, stream: StreamOptions): Binding {
   const pooled = formsOf(async (request: EmbedRequest, context: CallContext, form) => {
     const { inputs, normalize = true, dimensions } = request;
-    const order = { ...orderOf(request, form), inputs: [inputs], normalize, dimensions };
+    const own = { inputs: [inputs], normalize, dimensions };
+    const order = Object.assign(orderOf(request, form), own);
     const { vectors, usage } = await operations.embed(order, context);
     return { results: { embeddings: [...(vectors[0] ?? [])] }, usage };
   }, stream);
 
   const sparse = formsOf(async (request: EmbedSparseRequest, context: CallContext, form) => {
-    const order = { ...orderOf(request, form), inputs: [request.inputs] };
+    const order = Object.assign(orderOf(request, form), { inputs: [request.inputs] });
     const { vectors, usage } = await operations.embedSparse(order, context);
     const { ids, weights } = vectors[0] ?? { ids: [], weights: [] };
     const values = ids.map((index, at) => ({ index, value: weights[at] ?? 0 }));
@@ -28,7 +29,7 @@ export function createTeiEmbed(operations: Operations, stream: StreamOptions): B
   }, stream);
 
   const all = formsOf(async (request: EmbedAllRequest, context: CallContext, form) => {
-    const order = { ...orderOf(request, form), inputs: [request.inputs] };
+    const order = Object.assign(orderOf(request, form), { inputs: [request.inputs] });
     const { vectors, dimensions, usage } = await operations.embedTokens(order, context);
     return { results: { tokenEmbeddings: rowsOf(vectors[0], dimensions) }, usage };
   }, stream);

@@ -14,10 +14,12 @@ export interface TeiOptions {
 export function orderOf({ truncate, truncationDirection, promptName }: TeiOptions, form: Form) {
   const isLeft = truncationDirection === TruncationDirection.LEFT;
   const isStreamed = form === "streamed";
-  return {
-    ...unsaid,
-    ...{ inputsMax: 1, truncate, promptName, isPatient: isStreamed },
+  return Object.assign({}, unsaid, {
+    inputsMax: 1,
+    truncate,
+    promptName,
+    isPatient: isStreamed,
     priority: isStreamed ? Priority.BULK : Priority.INTERACTIVE,
     truncationSide: isLeft ? ("left" as const) : ("right" as const),
-  };
+  });
 }

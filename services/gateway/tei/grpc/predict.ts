@@ -17,7 +17,8 @@ export function createTeiPredict({ classify }: Operations, stream: StreamOptions
     <Q extends PredictRequest | PredictPairRequest>(inputOf: (request: Q) => Input) =>
     async (request: Q, context: CallContext, form: Form) => {
       const { rawScores: isRaw } = request;
-      const order = { ...orderOf(request, form), inputs: [inputOf(request)], isRaw };
+      const own = { inputs: [inputOf(request)], isRaw };
+      const order = Object.assign(orderOf(request, form), own);
       const { predictions, usage } = await classify(order, context);
       const [scores = []] = predictions;
       return { results: { predictions: scores.map((scored) => ({ ...scored })) }, usage };

@@ -43,8 +43,9 @@ export function createRerankStream(
     const rank = async (batch: Batch, model: ModelName | undefined, inner: CallContext) => {
       const [{ query, ...said }] = batch.messages;
       const texts = batch.messages.map(({ text }) => text);
-      const order = { ...orderOf(said, "streamed"), ...model, inputsMax: textsMax };
-      return { batch, answer: await rerank({ ...order, query, texts, isRaw }, inner) };
+      const own = { query, texts, isRaw, inputsMax: textsMax };
+      const order = Object.assign(orderOf(said, "streamed"), model, own);
+      return { batch, answer: await rerank(order, inner) };
     };
 
     const startedAtMs = clock.nowMs();

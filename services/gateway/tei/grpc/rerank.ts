@@ -19,10 +19,8 @@ export function createTeiRerank(
   return bind(RerankService, {
     async rerank(request: RerankRequest, context: CallContext) {
       const { query, texts, rawScores: isRaw, returnText } = request;
-      const order = {
-        ...orderOf(request, "single"),
-        ...{ query, texts, isRaw, inputsMax, isAdmittedWhole: true },
-      };
+      const own = { query, texts, isRaw, inputsMax, isAdmittedWhole: true };
+      const order = Object.assign(orderOf(request, "single"), own);
       const { ranks, usage } = await rerank(order, context);
       tellUsage(usage, context);
       return {
