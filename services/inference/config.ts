@@ -57,6 +57,12 @@ export const inferenceSchema = {
     parse: integer({ min: 0, max: 256 }),
     fallback: 0,
   },
+  niceness: {
+    env: "INFERENCE_NICENESS",
+    doc: "scheduling priority of the threads that run models, as in nice(1), on Linux: above 0 the event loop, which answers and refuses requests, goes before them; 0 changes nothing",
+    parse: integer({ min: 0, max: 19 }),
+    fallback: 10,
+  },
   batchSequencesMax: {
     env: "INFERENCE_BATCH_SEQUENCES_MAX",
     doc: "sequences of one batch; 1 turns batching off; 0: 8 on CPUs, 64 on GPUs",

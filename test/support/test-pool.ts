@@ -99,6 +99,7 @@ export async function openPool(
         threads: 1,
         providers: ["cpu"],
         deviceId: 0,
+        niceness: 0,
       },
       wideThreads: 4,
       batchMsMax: 500,

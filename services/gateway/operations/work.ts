@@ -169,14 +169,10 @@ export function createWork({ encode, directory, limiter, admission, clock }: Wor
       const results = inPostprocessing(context, () => step.finish(numbers, tokenized));
       reservation.commit(computed.computedTokens);
       const totalMs = clock.nowMs() - startedAtMs;
-      const usage: Usage = {
-        model: model.name,
-        version: model.version,
-        tokenCounts,
-        tokens,
-        characters: countCharacters(order.inputs),
-        timing: { totalMs, tokenizationMs, queueMs, computeMs },
-      };
+      const { name, version } = model;
+      const timing = { totalMs, tokenizationMs, queueMs, computeMs };
+      const characters = countCharacters(order.inputs);
+      const usage: Usage = { model: name, version, tokenCounts, tokens, characters, timing };
       recordUsage(context.callRecord, usage);
       return { results, usage, isComputed: computed.computedTokens !== 0 };
     } catch (error) {

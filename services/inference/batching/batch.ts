@@ -68,7 +68,7 @@ export interface Engine {
   readonly prefetchCount: number;
   /**
    * Starts a batch on an idle worker, or else puts it behind the one that runs. Undefined when no worker can. With
-   * `isLast` nothing else waits, so it may use the whole machine if nothing else runs either.
+   * `isLast` nothing else waits, so it may use the whole machine if nothing else runs either, or did of late.
    */
   start(batch: Batch, listener: BatchListener, isLast: boolean): StartedBatch | undefined;
   /** Called whenever one of the counts has grown. */

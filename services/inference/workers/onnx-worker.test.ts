@@ -1,4 +1,6 @@
 import { deepEqual } from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -29,6 +31,27 @@ test("a batch that arrives before the last one ran leaves its inputs alone", asy
     deepEqual(vectors, expected);
   }
 });
+
+const isLinux = process.platform === "linux";
+
+test("threads that run models let the event loop go first", { skip: !isLinux }, async (t) => {
+  const folder = temporaryFolder(t);
+  writeEmbedding(folder, { pooling: "cls" });
+  const own = getPriority();
+  await openModel(t, folder);
+  deepEqual([countNice(own + 10) > 0, nicenessOf(process.pid)], [true, own]);
+});
+
+/** Threads of this process with that niceness. */
+function countNice(niceness: number): number {
+  return readdirSync("/proc/self/task").filter((thread) => nicenessOf(thread) === niceness).length;
+}
+
+function nicenessOf(thread: string | number): number {
+  const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+  // Field 19 of proc(5); the name in field 2 ends with a parenthesis and may hold spaces.
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+}
 
 test("requests of tensors and of sequences take turns on one worker", async (t) => {
   const folder = temporaryFolder(t);

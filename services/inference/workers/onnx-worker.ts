@@ -1,6 +1,7 @@
 // A worker thread with the sessions of one model. `session.run` blocks the thread that calls it from start to end,
 // so sessions never live on the main thread.
 
+import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../../../lib/assert.js";
 import { systemClock } from "../../../lib/clock.js";
@@ -11,8 +12,12 @@ import { TextRun } from "./text-run.js";
 import type { WorkerMessage, WorkerOrder, WorkerSetup } from "./worker-messages.js";
 
 assert(parentPort !== null, "this file runs as a worker thread");
+/** The most that setpriority(2) takes. */
+const nicenessMax = 19;
 const port = parentPort;
 const setup = workerData as WorkerSetup;
+// Before there are sessions: their threads have it from this one.
+yieldToOthers(setup.niceness);
 const { session, device, fallbackReason } = await openSession(setup.file, setup);
 const wide =
   setup.wideThreads > setup.threads
@@ -36,6 +41,17 @@ say({
   device,
   fallbackReason,
 });
+
+/** Process 0 is the calling thread on Linux; elsewhere it would be the event loop as well. */
+function yieldToOthers(niceness: number): void {
+  if (process.platform !== "linux" || niceness === 0) return;
+  const wanted = Math.min(getPriority(0) + niceness, nicenessMax);
+  try {
+    setPriority(0, wanted);
+  } catch {
+    // A sandbox forbids it. The model runs all the same.
+  }
+}
 
 function say(message: WorkerMessage): void {
   port.postMessage(message);

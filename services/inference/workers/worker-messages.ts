@@ -9,6 +9,8 @@ export interface WorkerSetup {
   readonly threads: number;
   /** Threads of a second session, for a batch that has the machine to itself; none unless above `threads`. */
   readonly wideThreads: number;
+  /** Of the thread and those of its sessions, from 0 to 19, where the system has it by thread. */
+  readonly niceness: number;
   /** Execution providers, first choice first. */
   readonly providers: readonly string[];
   readonly deviceId: number;

@@ -167,6 +167,19 @@ test("only a batch that has the machine to itself runs with all its threads", as
   equal(runOf(beside).thread === runOf(wide).thread, false);
 });
 
+test("batches get all threads again after some that had the machine to themselves", async (t) => {
+  const { pool, open } = await openPool(t, { workers: 2 });
+  const other = startBatch(pool, batchOf(ids.waits), true);
+  await runBatch(pool, batchOf(1), true);
+  open();
+  await other?.ended;
+  const areWide: boolean[] = [];
+  for (let run = 0; run < 10; run += 1) {
+    areWide.push(runOf(await runBatch(pool, batchOf(1), true)).isWide);
+  }
+  deepEqual(areWide, [...new Array<boolean>(8).fill(false), true, true]);
+});
+
 test("a batch that waits behind another is not wide", async (t) => {
   const { pool, open } = await openPool(t);
   const first = startBatch(pool, batchOf(ids.waits));

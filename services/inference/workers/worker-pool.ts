@@ -12,6 +12,7 @@ import {
   writeBatch,
 } from "./batch-slot.js";
 import type { Job, Member } from "./pool-member.js";
+import { WideTurns } from "./wide-turns.js";
 import type { WorkerMessage, WorkerOrder, WorkerSetup } from "./worker-messages.js";
 
 /** A worker that dies at once is not restarted in a tight loop. */
@@ -59,6 +60,7 @@ export class WorkerPool implements Engine {
   readonly #options: WorkerPoolOptions;
   readonly #deps: WorkerPoolDeps;
   readonly #members = new Set<Member>();
+  readonly #wideTurns = new WideTurns();
   /** Threads that hung and shall end. With them, there are at most twice as many threads as workers. */
   readonly #ending = new Set<Member>();
   /** Workers that were not replaced yet, because too many threads are still to end. */
@@ -104,7 +106,7 @@ export class WorkerPool implements Engine {
   start(batch: Batch, listener: BatchListener, isLast = false): StartedBatch | undefined {
     const member = this.#freest();
     if (member === undefined) return undefined;
-    const isWide = isLast && this.idleCount === this.#members.size;
+    const isWide = this.#wideTurns.next(isLast && this.idleCount === this.#members.size);
     const slot = member.slots.findIndex((_, index) => member.jobs.every((j) => j.slot !== index));
     const memory = member.slots[slot] as BatchSlot;
     const ticket = this.#nextTicket();
