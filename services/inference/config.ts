@@ -59,7 +59,7 @@ export const inferenceSchema = {
   },
   niceness: {
     env: "INFERENCE_NICENESS",
-    doc: "scheduling priority of the threads that run models, as in nice(1), on Linux: above 0 the event loop, which answers and refuses requests, goes before them; 0 changes nothing",
+    doc: "scheduling priority of the threads that run models, as in nice(1), on Linux: above 0 the event loop, which answers and refuses requests, goes before them, and so do other programs on the same cores; 0 changes nothing",
     parse: integer({ min: 0, max: 19 }),
     fallback: 10,
   },

@@ -47,10 +47,15 @@ function countNice(niceness: number): number {
   return readdirSync("/proc/self/task").filter((thread) => nicenessOf(thread) === niceness).length;
 }
 
-function nicenessOf(thread: string | number): number {
-  const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
-  // Field 19 of proc(5); the name in field 2 ends with a parenthesis and may hold spaces.
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+/** Undefined when the thread has just ended. */
+function nicenessOf(thread: string | number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+    // Field 19 of proc(5); the name in field 2 ends with a parenthesis and may hold spaces.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+  } catch {
+    return undefined;
+  }
 }
 
 test("requests of tensors and of sequences take turns on one worker", async (t) => {
