@@ -18,7 +18,7 @@ import {
   type sendUnaryData,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
-import type { TextMapGetter } from "@opentelemetry/api";
+import { type TextMapGetter, TraceFlags } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { answerOf, MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
@@ -124,9 +124,9 @@ function serveMethod(
   ) => {
     const entry = enter(method, call, options);
     const { context } = entry;
-    const wasSampled = context.trace.isSampled;
-    // Only what the caller does not know yet.
-    const isKept = (): boolean => context.trace.isSampled && !wasSampled;
+    const isKnown = isKeptByCaller(context.trace);
+    // Only what the caller does not know yet, whether the sampler of this process chose it or its end did.
+    const isKept = (): boolean => context.trace.isSampled && !isKnown;
     try {
       const response = await dispatchUnary({ interceptors, info, context }, (inner) => {
         noteAttempts(call.metadata, inner.trace);
@@ -175,6 +175,12 @@ export function noteAttempts(metadata: Metadata, span: Span): void {
 
 /** Trailing metadata of an answer whose trace was kept though it was not sampled: the caller keeps its part as well. */
 export const traceKeptKey = "arrowmesh-trace-kept";
+
+/** Whether the caller has said that it keeps its part; true as well of one that has none. */
+function isKeptByCaller(entered: Span): boolean {
+  const caller = entered.toSpanContext();
+  return caller === undefined || (caller.traceFlags & TraceFlags.SAMPLED) !== 0;
+}
 
 function traceKept(): Metadata {
   const metadata = new Metadata();

@@ -5,6 +5,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { Client, credentials } from "@grpc/grpc-js";
+import { propagation } from "@opentelemetry/api";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { AlwaysOffSampler, AlwaysOnSampler, RandomIdGenerator } from "@opentelemetry/sdk-trace";
 import { RatelimitService, Unit } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import {
   type EncodeRequest,
@@ -16,6 +19,9 @@ import { sleep, systemClock } from "../clock.js";
 import { Deferred } from "../defer.js";
 import { MeshError } from "../errors.js";
 import { acceptHttp1, listenOnOnePort } from "../one-port.js";
+import { createTracing } from "../tracing/create-tracing.js";
+import { fakeTracing } from "../tracing/fake-tracing.js";
+import { noTracing, type Tracing } from "../tracing/tracing.js";
 import { type Binding, bind, type CallContext } from "./call.js";
 import { createOpenEntry } from "./entry.js";
 import { createGrpcChannel } from "./grpc-channel.js";
@@ -25,8 +31,16 @@ import { createReflection } from "./reflection.js";
 const messageBytesMax = 100_000;
 type Encode = (request: EncodeRequest, context: CallContext) => Promise<{ model: string }>;
 
-async function serve(binding: Binding, deferred: Deferred): Promise<number> {
-  const openEntry = createOpenEntry(systemClock, { unaryMsMax: 10_000, streamMsMax: 10_000 });
+async function serve(
+  binding: Binding,
+  deferred: Deferred,
+  tracing: Tracing = noTracing,
+): Promise<number> {
+  const openEntry = createOpenEntry(systemClock, {
+    unaryMsMax: 10_000,
+    streamMsMax: 10_000,
+    tracing,
+  });
   const grpc = createGrpcServer({
     role: "test",
     bindings: [{ binding, interceptors: [] }],
@@ -52,10 +66,11 @@ function tokenizerBinding(encode: Encode): Binding {
 async function withServers(
   bindings: readonly Binding[],
   use: (clientOf: ReturnType<typeof createGrpcChannel>["client"]) => Promise<void>,
+  tracing?: Tracing,
 ): Promise<void> {
   const deferred = new Deferred();
   try {
-    const ports = await Promise.all(bindings.map((binding) => serve(binding, deferred)));
+    const ports = await Promise.all(bindings.map((binding) => serve(binding, deferred, tracing)));
     const address = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
     const channel = createGrpcChannel({
       address,
@@ -86,6 +101,36 @@ test("a call arrives with its request, its id and only the time that is left", a
     equal(seen?.requestId, "id-1");
     ok(leftMs > 0 && leftMs <= 4_900 + 1, String(leftMs));
   });
+});
+
+test("a caller keeps its part of a trace that the other side's own sampler chose", async (t) => {
+  const propagator = new W3CTraceContextPropagator();
+  propagation.setGlobalPropagator(propagator);
+  t.after(() => propagation.disable());
+  const binding = tokenizerBinding(async () => ({ model: "m" }));
+  for (const [sampler, isKept] of [
+    [new AlwaysOnSampler(), true],
+    [new AlwaysOffSampler(), false],
+  ] as const) {
+    const tracing = createTracing({
+      clock: systemClock,
+      ids: new RandomIdGenerator(),
+      propagator,
+      sampler,
+      slowMs: 60_000,
+      mayKeepUnsampled: () => true,
+      export: () => {},
+    });
+    const trace = fakeTracing(systemClock).begin({ isSampled: false }).begin("request");
+    await withServers(
+      [binding],
+      async (clientOf) => {
+        await clientOf(TokenizerService).encode({ texts: ["a"] }, callContext({ trace }));
+      },
+      tracing,
+    );
+    equal(trace.isSampled, isKept);
+  }
 });
 
 test("a deadline ends the call on both sides", async () => {
