@@ -124,9 +124,9 @@ function serveMethod(
   ) => {
     const entry = enter(method, call, options);
     const { context } = entry;
-    const isKnown = isKeptByCaller(context.trace);
-    // Only what the caller does not know yet, whether the sampler of this process chose it or its end did.
-    const isKept = (): boolean => context.trace.isSampled && !isKnown;
+    const isCallerUnaware = hasUnsampledCaller(context.trace);
+    // Whether the sampler of this process chose it at once, or its end did.
+    const isKept = (): boolean => isCallerUnaware && context.trace.isSampled;
     try {
       const response = await dispatchUnary({ interceptors, info, context }, (inner) => {
         noteAttempts(call.metadata, inner.trace);
@@ -173,19 +173,19 @@ export function noteAttempts(metadata: Metadata, span: Span): void {
   if (attempts !== undefined) span.set("previous-rpc-attempts", Number(attempts));
 }
 
-/** Trailing metadata of an answer whose trace was kept though it was not sampled: the caller keeps its part as well. */
+/** Trailing metadata of an answer whose trace is kept though its caller did not say so: that keeps its part as well. */
 export const traceKeptKey = "arrowmesh-trace-kept";
-
-/** Whether the caller has said that it keeps its part; true as well of one that has none. */
-function isKeptByCaller(entered: Span): boolean {
-  const caller = entered.toSpanContext();
-  return caller === undefined || (caller.traceFlags & TraceFlags.SAMPLED) !== 0;
-}
 
 function traceKept(): Metadata {
   const metadata = new Metadata();
   metadata.set(traceKeptKey, "1");
   return metadata;
+}
+
+/** Whether the caller has a part in the trace, and has not said that it keeps it. */
+function hasUnsampledCaller(entered: Span): boolean {
+  const caller = entered.toSpanContext();
+  return caller !== undefined && (caller.traceFlags & TraceFlags.SAMPLED) === 0;
 }
 
 type StreamCall =

@@ -61,11 +61,14 @@ export function createTokenize({ tokenizer, directory, limiter }: TokenizeDeps):
       requireContent(texts);
       requireCharacters(texts, tokensMax * charactersPerToken);
       const request = {
-        ...{ model: name, version, revision, texts: [...texts] },
+        model: name,
+        version,
+        revision,
+        texts: [...texts],
         addSpecialTokens: order.isSpecialAdded,
-        ...(promptName !== undefined && { promptName }),
         offsetUnit: order.unit,
         unlimited: true,
+        ...(promptName !== undefined && { promptName }),
       };
       const { encodings } = await inTokenization(
         context,
@@ -99,7 +102,9 @@ export function createDecode({ tokenizer, directory, limiter }: TokenizeDeps): D
         readsText,
       );
       const request = {
-        ...{ model: name, version, revision },
+        model: name,
+        version,
+        revision,
         sequences: sequences.map((ids) => ({ ids: [...ids] })),
         skipSpecialTokens: isSpecialSkipped,
       };

@@ -57,8 +57,7 @@ export function createActions(
 ): Readonly<Record<ActionName, Action>> {
   const inputsMax = config.nativeInputsMax;
   const predict = createPredict(operations, inputsMax);
-  const usual = ({ priority }: Caller) =>
-    Object.assign({}, unsaid, { inputsMax, priority, isAdmittedWhole: true });
+  const usual = usualOf(inputsMax);
 
   return {
     ...createEmbeddings(operations, inputsMax),
@@ -95,7 +94,10 @@ export function createActions(
       if (body.inputs.length === 0) throw new MeshError("empty", "`inputs` cannot be empty");
       const { encodings } = await operations.tokenize(
         {
-          ...{ model: "", version: "", texts: body.inputs, textsMax: inputsMax },
+          model: "",
+          version: "",
+          texts: body.inputs,
+          textsMax: inputsMax,
           isSpecialAdded: body.add_special_tokens ?? true,
           promptName: body.prompt_name,
           unit: OffsetUnit.BYTES,
@@ -114,28 +116,20 @@ export function createActions(
   };
 }
 
+/** What all orders of these routes have alike. */
+function usualOf(inputsMax: number) {
+  return ({ priority }: Caller) =>
+    Object.assign({}, unsaid, { inputsMax, priority, isAdmittedWhole: true });
+}
+
 function createEmbeddings(
   operations: Operations,
   inputsMax: number,
 ): Readonly<Record<"embed" | "embedAll" | "embedSparse", Action>> {
-  /** Spelled out for the busiest routes: joining it out of parts takes as long as reading the body. */
-  const orderOf = (body: z.infer<typeof embedAllBody>, { priority }: Caller): WorkOrder => {
-    const { truncate, truncationSide } = readTruncation(body);
-    return {
-      model: "",
-      version: "",
-      inputs: body.inputs,
-      inputsMax,
-      truncate,
-      truncationSide,
-      tokensMax: undefined,
-      promptName: body.prompt_name,
-      inputType: undefined,
-      isSpecialAdded: undefined,
-      priority,
-      isAdmittedWhole: true,
-      isPatient: false,
-    };
+  const usual = usualOf(inputsMax);
+  const orderOf = (body: z.infer<typeof embedAllBody>, caller: Caller): WorkOrder => {
+    const own = { inputs: body.inputs, promptName: body.prompt_name };
+    return Object.assign(usual(caller), readTruncation(body), own);
   };
   return {
     async embed(read, caller) {
