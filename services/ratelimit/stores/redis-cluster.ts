@@ -50,6 +50,13 @@ export class RedisCluster {
     await this.ready();
   }
 
+  /** A primary, by its place among them, and its replica. */
+  pair(index: number): { readonly primary: RedisServer; readonly replica: RedisServer } {
+    const [primary, replica] = [this.nodes[index], this.nodes[primaries + index]];
+    if (primary === undefined || replica === undefined) throw new Error("no such node");
+    return { primary, replica };
+  }
+
   /** Waits until each node that answers finds the cluster whole, and each replica its primary. */
   async ready(): Promise<void> {
     await this.#eventually(async () => {
@@ -68,8 +75,7 @@ export class RedisCluster {
 
   /** Moves a slot from one primary to another, key by key, while both serve it. */
   async reshard(slot: number, from: number, to: number): Promise<void> {
-    const [source, target] = [this.nodes[from], this.nodes[to]];
-    if (source === undefined || target === undefined) throw new Error("no such node");
+    const [source, target] = [this.pair(from).primary, this.pair(to).primary];
     const [sourceId, targetId] = [
       await source.call("CLUSTER", "MYID"),
       await target.call("CLUSTER", "MYID"),
