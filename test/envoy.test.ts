@@ -10,7 +10,7 @@ import {
   type RateLimitResponse,
   RateLimitService,
 } from "../gen/envoy/service/ratelimit/v3/rls_pb.js";
-import { sleep, systemClock } from "../lib/clock.js";
+import { systemClock } from "../lib/clock.js";
 import { Deferred } from "../lib/defer.js";
 import { MeshError } from "../lib/errors.js";
 import { createGrpcChannel } from "../lib/rpc/grpc-channel.js";
@@ -19,6 +19,7 @@ import { of, suiteRules } from "../services/ratelimit/envoy/suite-requests.js";
 import { RedisServer, redisMissing } from "../services/ratelimit/stores/redis-server.js";
 import { callContext } from "./support/call-context.js";
 import { type RoleProcess, startRole } from "./support/mesh-process.js";
+import { until } from "./support/until.js";
 
 /** Its files are new, its process answers, and it ends with the test. */
 class EnvoyRole {
@@ -149,13 +150,3 @@ describe("over gRPC, with counters in Redis", { timeout: 120_000, skip: redisMis
     match(await role.get("/metrics"), /should_rate_limit_error\{err_type="redis_error"\} 2/);
   });
 });
-
-const waitMsMax = 20_000;
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const giveUpAtMs = systemClock.nowMs() + waitMsMax;
-  while (!(await holds())) {
-    ok(systemClock.nowMs() < giveUpAtMs, "it did not come to it in time");
-    await sleep(systemClock, 50);
-  }
-}

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { gatewayOf, post } from "./support/clients.js";
 import { type MeshKind, startMesh, startRole } from "./support/mesh-process.js";
+import { until } from "./support/until.js";
 
+const backMsMax = 30_000;
 const kinds: readonly MeshKind[] = ["one", "four"];
 
 for (const kind of kinds) {
@@ -44,7 +46,10 @@ test("a dead service is UNAVAILABLE at once, and back when it is", {
     equal((await fetch(`${mesh.url}/ready`)).status, 503);
 
     const again = await startRole("tokenizer", { TOKENIZER_PORT: String(tokenizer.port) });
-    await until(async () => (await post(`${mesh.url}/embed`, { inputs: "a" })).status === 200);
+    await until(
+      async () => (await post(`${mesh.url}/embed`, { inputs: "a" })).status === 200,
+      backMsMax,
+    );
     await again.stop();
   } finally {
     await mesh.stop();
@@ -71,7 +76,7 @@ test("two tokenizers share the calls, and one may go without a failed request", 
     await until(async () => {
       deepEqual(await load(), [200]);
       return (await callsOf(first.url)) > 0 && (await callsOf(second.url)) > 0;
-    });
+    }, backMsMax);
 
     const running = load();
     process.kill(first.pid, "SIGTERM");
@@ -105,12 +110,4 @@ async function callsOf(url: string): Promise<number> {
     .split("\n")
     .find((each) => /^arrowmesh_call_duration_seconds_count.*Encode/.test(each));
   return Number(line?.split(" ").at(-1) ?? 0);
-}
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await isTrue())) {
-    ok(Date.now() < deadline, "it did not become true in time");
-    await sleep(200);
-  }
 }

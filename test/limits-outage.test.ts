@@ -3,11 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { RedisServer, redisMissing } from "../services/ratelimit/stores/redis-server.js";
 import { type RoleProcess, startRole } from "./support/mesh-process.js";
-
-const changeMsMax = 20_000;
+import { until } from "./support/until.js";
 
 describe("the limiter's process while Redis is away", { skip: redisMissing }, () => {
   test("stays ready, says since when, and goes back to Redis", async (t) => {
@@ -104,12 +102,4 @@ async function readyOf({ url }: RoleProcess): Promise<number> {
 async function gaugeOf({ url }: RoleProcess, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return Number(new RegExp(`^arrowmesh_${name}(?:{.*})? (\\d+)$`, "m").exec(text)?.[1]);
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const giveUpAtMs = Date.now() + changeMsMax;
-  while (!(await isSo())) {
-    ok(Date.now() < giveUpAtMs, "not so in time");
-    await sleep(50);
-  }
 }

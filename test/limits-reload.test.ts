@@ -5,9 +5,9 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { post } from "./support/clients.js";
 import { type Mesh, type MeshKind, startMesh } from "./support/mesh-process.js";
+import { until } from "./support/until.js";
 
 const kinds: readonly MeshKind[] = ["one", "four"];
 const waitMsMax = 30_000;
@@ -39,23 +39,19 @@ for (const kind of kinds) {
       const { url } = mesh.roles.ratelimit ?? mesh;
       return await (await fetch(`${url}/metrics`)).text();
     };
-    const until = async (isTrue: () => Promise<boolean>) => {
-      const deadline = Date.now() + waitMsMax;
-      while (!(await isTrue())) {
-        equal(Date.now() < deadline, true, "not in time");
-        await sleep(50);
-      }
-    };
 
     test("a new version takes over, a wrong one changes nothing, and a right one follows", async () => {
       match(await told(), /^"a";q=1000;/);
       write("b", 900);
-      await until(async () => (await told()).startsWith('"b";q=900;'));
+      await until(async () => (await told()).startsWith('"b";q=900;'), waitMsMax);
       write("c", "none");
-      await until(async () => /reloads_total\{outcome="refused"\} 1$/m.test(await metrics()));
+      await until(
+        async () => /reloads_total\{outcome="refused"\} 1$/m.test(await metrics()),
+        waitMsMax,
+      );
       match(await told(), /^"b";q=900;/);
       write("d", 1);
-      await until(async () => (await told()).startsWith('"d";q=1;'));
+      await until(async () => (await told()).startsWith('"d";q=1;'), waitMsMax);
       equal((await post(`${mesh.url}/embed`, { inputs: "a" })).status, 429);
     });
   });

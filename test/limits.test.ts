@@ -4,13 +4,13 @@ import { equal, match, ok, rejects } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { QuotaFailureSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { gatewayOf, post } from "./support/clients.js";
 import { type Mesh, type MeshKind, startMesh } from "./support/mesh-process.js";
 import { temporaryFolder, write, writeEmbedding } from "./support/tiny-models.js";
+import { until } from "./support/until.js";
 
 const kinds: readonly MeshKind[] = ["one", "four"];
 
@@ -118,9 +118,5 @@ function writeSmallVocabulary(folder: string): void {
 /** Reservations are settled after the answer; the service that holds them counts that. */
 async function untilReleased(url: string): Promise<void> {
   const released = /^arrowmesh_ratelimit_reservations_total\{event="released"\} 1$/m;
-  const deadline = Date.now() + 20_000;
-  while (!released.test(await (await fetch(`${url}/metrics`)).text())) {
-    ok(Date.now() < deadline, "nothing was released");
-    await sleep(20);
-  }
+  await until(async () => released.test(await (await fetch(`${url}/metrics`)).text()));
 }

@@ -12,9 +12,9 @@ import { packageRoot } from "../lib/package-root.js";
 import { readLines } from "./support/log-lines.js";
 import { freePort, type RoleProcess, startRole } from "./support/mesh-process.js";
 import { missing } from "./support/programs.js";
+import { until } from "./support/until.js";
 
 const main = join(packageRoot, "dist/services/main.js");
-const changeMsMax = 20_000;
 
 function openFolder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "arrowmesh-log-output-"));
@@ -33,14 +33,6 @@ async function ask({ url }: RoleProcess): Promise<string> {
   const body = '{"domain":"none","descriptors":[{"entries":[{"key":"a","value":"b"}]}]}';
   const { headers } = await fetch(`${url}/json`, { method: "POST", body });
   return headers.get("x-request-id") ?? "";
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + changeMsMax;
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error("not in time");
-    await sleep(20);
-  }
 }
 
 const read = (path: string): string => (existsSync(path) ? readFileSync(path, "utf8") : "");

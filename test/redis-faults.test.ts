@@ -1,46 +1,34 @@
-// What becomes of limits when the Redis that holds them, or a part of it, is away: with real servers on this machine.
+// What becomes of limits when the Redis that holds them is away: with real servers on this machine.
 
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { after, afterEach, describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { sleep, systemClock } from "../lib/clock.js";
 import { Deferred } from "../lib/defer.js";
 import { packageRoot } from "../lib/package-root.js";
-import type { Quota } from "../services/ratelimit/algorithms/quota.js";
 import {
   openRedisStore,
   type StoreSettings,
 } from "../services/ratelimit/stores/open-redis-store.js";
-import { RedisCluster } from "../services/ratelimit/stores/redis-cluster.js";
-import { counterKeyOf } from "../services/ratelimit/stores/redis-keys.js";
 import { RedisServer, redisMissing } from "../services/ratelimit/stores/redis-server.js";
-import { slotOf } from "../services/ratelimit/stores/slot-of.js";
-import type { LimitStore } from "../services/ratelimit/stores/store.js";
 import {
   commit,
   holding,
+  lasting,
   left,
   ruleOf,
   slow,
   spending,
+  lastingUnits as units,
 } from "../services/ratelimit/stores/suite-charges.js";
 import { makeAuthority } from "./support/certificates.js";
 import { freePort } from "./support/mesh-process.js";
 import { missing, run } from "./support/programs.js";
+import { untilPasses } from "./support/until.js";
 
 const wait = (ms: number) => sleep(systemClock, ms);
-const yearMs = 31_536_000_000;
-const units = 500;
 const processes = 8;
-
-/** Units that do not come back while a test runs. */
-const lasting: readonly Quota[] = [
-  { algorithm: "token_bucket", perWindow: 1, windowMs: 3_600_000, burst: units },
-  { algorithm: "sliding_window", units, windowMs: yearMs },
-  { algorithm: "fixed_window", units, windowMs: yearMs },
-  { algorithm: "concurrency", slots: units },
-];
 
 describe("limits in a Redis that fails", { skip: redisMissing, timeout: 240_000 }, () => {
   const deferred = new Deferred();
@@ -76,7 +64,7 @@ describe("limits in a Redis that fails", { skip: redisMissing, timeout: 240_000 
       await rejects(store.spend(spending(1, ...rules.slice(0, 3))), { fault: "unavailable" });
       await rejects(commit(store, id), { fault: "unavailable" });
       await server.start();
-      await eventually(() => commit(store, id));
+      await untilPasses(() => commit(store, id));
       const [kept, slots] = isKept ? [units - 7, units] : [units, units];
       deepEqual(await left(store, ...rules), [kept, kept, kept, slots]);
       deepEqual(lines, ["redis is away", "redis is back"]);
@@ -119,7 +107,7 @@ describe("limits in a Redis that fails", { skip: redisMissing, timeout: 240_000 
     server.resume();
     ok(counts.failed > 10, String(counts.failed));
     ok(counts.waitedMsMax < 2_500, String(counts.waitedMsMax));
-    await eventually(() => store.spend(spending(1, rule)).then(() => undefined));
+    await untilPasses(() => store.spend(spending(1, rule)));
     const [remaining = 0] = await left(store, rule);
     const spent = 1_000 - remaining - 1;
     ok(
@@ -152,10 +140,10 @@ describe("limits in a Redis that fails", { skip: redisMissing, timeout: 240_000 
       redisTimeoutMs: 500,
     });
     const rule = ruleOf({ ...slow, burst: 100 });
-    await eventually(() => store.spend(spending(30, rule)).then(() => undefined));
-    await replicated(primary, replica);
+    await untilPasses(() => store.spend(spending(30, rule)));
+    await primary.replicatedTo(replica);
     await primary.kill();
-    await eventually(() => store.spend(spending(1, rule)).then(() => undefined), 30_000);
+    await untilPasses(() => store.spend(spending(1, rule)), 30_000);
     const [remaining = 0] = await left(store, rule);
     ok(remaining <= 69 && remaining >= 60, String(remaining));
   });
@@ -188,97 +176,13 @@ describe("limits in a Redis that fails", { skip: redisMissing, timeout: 240_000 
       redisTlsCertFile: certFile,
       redisTlsKeyFile: keyFile,
     });
-    await eventually(async () =>
+    await untilPasses(async () =>
       equal((await store.spend(spending(1, ruleOf(slow)))).allowed, true),
     );
     const stranger = open({ redisUrl });
     await rejects(stranger.store.spend(spending(1, ruleOf(slow))), { fault: "unavailable" });
   });
 });
-
-describe("limits in a Redis Cluster that changes", { skip: redisMissing, timeout: 240_000 }, () => {
-  const deferred = new Deferred();
-  after(() => deferred.releaseAll());
-
-  test("while a slot moves and when a primary dies, never too much is allowed", async () => {
-    const cluster = new RedisCluster(await Promise.all(Array.from({ length: 6 }, freePort)));
-    deferred.defer(() => cluster.remove());
-    await cluster.start();
-    const settings = { redisCluster: [...cluster.addresses], redisTimeoutMs: 500 };
-    const { store } = openRedisStore(settings, deferred.defer);
-    const rules = lasting
-      .slice(0, 3)
-      .map((quota) => ({ ...ruleOf(quota), key: `${randomUUID()}|one` }));
-    const slot = slotOf(counterKeyOf(rules[0]?.key ?? ""));
-    const home = Math.floor((slot * 3) / 16_384);
-    const load = new Load(
-      store,
-      rules.map((rule) => spending(1, rule)),
-    );
-    await load.run(async () => {
-      await wait(300);
-      await cluster.reshard(slot, home, (home + 1) % 3);
-      await wait(300);
-    });
-    ok(load.allowed > 100, JSON.stringify(load));
-    const moved = { ...load };
-    const { primary, replica } = cluster.pair((home + 1) % 3);
-    await replicated(primary, replica);
-    await primary.kill();
-    await load.run(async () => {
-      await eventually(() => store.peek(spending(1, ...rules)).then(() => undefined), 30_000);
-    });
-    const spent = (await left(store, ...rules)).reduce(
-      (sum, remaining) => sum + units - remaining,
-      0,
-    );
-    ok(
-      spent >= moved.allowed && spent <= load.allowed + load.failed,
-      `${spent} of ${JSON.stringify(load)}`,
-    );
-    ok(load.allowed <= 3 * units, JSON.stringify(load));
-    ok(
-      moved.failed < moved.allowed / 2,
-      `too many were unavailable while the slot moved: ${JSON.stringify(moved)}`,
-    );
-  });
-});
-
-/** Spends as long as something else happens, and counts. */
-class Load {
-  allowed = 0;
-  failed = 0;
-  readonly #store: LimitStore;
-  readonly #charges: readonly Parameters<LimitStore["spend"]>[0][];
-
-  constructor(store: LimitStore, charges: readonly Parameters<LimitStore["spend"]>[0][]) {
-    this.#store = store;
-    this.#charges = charges;
-  }
-
-  async run(meanwhile: () => Promise<void>): Promise<void> {
-    let isOver = false;
-    const spending = Promise.all(
-      this.#charges.map(async (charge) => {
-        while (!isOver) {
-          await this.#store.spend(charge).then(
-            ({ allowed }) => {
-              if (allowed) this.allowed += 1;
-            },
-            () => {
-              this.failed += 1;
-            },
-          );
-          await wait(5);
-        }
-      }),
-    );
-    await meanwhile().finally(() => {
-      isOver = true;
-    });
-    await spending;
-  }
-}
 
 /** How many of all calls of eight processes were allowed. */
 async function hammer(task: object): Promise<number> {
@@ -300,7 +204,7 @@ async function startSentinels(
     port: replicaPort,
     arguments: ["--replicaof", "127.0.0.1", String(primaryPort)],
   });
-  await eventually(async () => {
+  await untilPasses(async () => {
     equal(/master_link_status:up/.test(String(await replica.call("INFO", "replication"))), true);
   });
   const sentinels: string[] = [];
@@ -315,33 +219,4 @@ async function startSentinels(
     sentinels.push(`127.0.0.1:${port}`);
   }
   return { primary, replica, sentinels };
-}
-
-/**
- * Until the replica has all that was told to its primary. It says that its link is up before it hears anything: its
- * primary begins at the replica's next word, which may be a second later.
- */
-async function replicated(primary: RedisServer, replica: RedisServer): Promise<void> {
-  const offset = async (server: RedisServer, name: string) => {
-    const facts = String(await server.call("INFO", "replication"));
-    return new RegExp(`^${name}:(\\d+)`, "m").exec(facts)?.[1];
-  };
-  await eventually(async () => {
-    const told = await offset(primary, "master_repl_offset");
-    ok(told !== undefined);
-    equal(await offset(replica, "slave_repl_offset"), told);
-  });
-}
-
-async function eventually(check: () => Promise<void>, waitMsMax = 10_000): Promise<void> {
-  const giveUpAtMs = systemClock.nowMs() + waitMsMax;
-  for (;;) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (systemClock.nowMs() > giveUpAtMs) throw error;
-      await wait(50);
-    }
-  }
 }

@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from "node:test";
 import { sleep, systemClock } from "../../../lib/clock.js";
 import { readConfig } from "../../../lib/config.js";
 import { Deferred } from "../../../lib/defer.js";
+import { until } from "../../../test/support/until.js";
 import { ratelimitSchema } from "../config.js";
 import type { AppliedRule, OnStoreFailure } from "./charge.js";
 import { failuresMax } from "./circuit-breaker.js";
@@ -83,7 +84,7 @@ describe("a real Redis that fails", { skip: redisMissing }, () => {
     await Promise.all([commit(store, "kept"), release(store, "returned")]);
     server.resume();
     await untilShared(opened);
-    await until(() => opened.status().shared?.settlementsKept === 0);
+    await until(() => opened.status().shared?.settlementsKept === 0, backMsMax);
     deepEqual(await left(store, rule), [7]);
     equal(opened.status().shared?.settlementsDropped, 0);
   });
@@ -182,13 +183,5 @@ async function untilAway({ store, status }: OpenedStore): Promise<void> {
 }
 
 async function untilShared({ store }: OpenedStore): Promise<void> {
-  await until(() => store.isReady());
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const giveUpAtMs = systemClock.nowMs() + backMsMax;
-  while (!isSo()) {
-    ok(systemClock.nowMs() < giveUpAtMs, "not so in time");
-    await sleep(systemClock, 20);
-  }
+  await until(() => store.isReady(), backMsMax);
 }

@@ -1,4 +1,5 @@
 import { sleep, systemClock } from "../../../lib/clock.js";
+import { until } from "../../../test/support/until.js";
 import { RedisServer } from "./redis-server.js";
 
 const primaries = 3;
@@ -38,10 +39,10 @@ export class RedisCluster {
     );
     const [first, ...others] = this.nodes;
     for (const node of others) await meet(first, node);
-    await this.#eventually(async () => {
+    await until(async () => {
       const known = await Promise.all(this.nodes.map((node) => node.call("CLUSTER", "NODES")));
       return known.every((text) => String(text).trim().split("\n").length === this.nodes.length);
-    });
+    }, joinMsMax);
     await Promise.all(
       this.nodes.slice(primaries).map((node, index) => {
         return node.call("CLUSTER", "REPLICATE", ids[index] ?? "");
@@ -59,7 +60,7 @@ export class RedisCluster {
 
   /** Waits until each node that answers finds the cluster whole, and each replica its primary. */
   async ready(): Promise<void> {
-    await this.#eventually(async () => {
+    await until(async () => {
       const states = await Promise.all(
         this.nodes.map((node) => node.call("CLUSTER", "INFO").catch(() => undefined)),
       );
@@ -70,7 +71,7 @@ export class RedisCluster {
         (text) => text === undefined || /cluster_state:ok/.test(String(text)),
       );
       return isWhole && roles.every((text) => !/master_link_status:down/.test(String(text)));
-    });
+    }, joinMsMax);
   }
 
   /** Moves a slot from one primary to another, key by key, while both serve it. */
@@ -97,14 +98,6 @@ export class RedisCluster {
 
   async remove(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.remove()));
-  }
-
-  async #eventually(check: () => Promise<boolean>): Promise<void> {
-    const giveUpAtMs = systemClock.nowMs() + joinMsMax;
-    while (!(await check())) {
-      if (systemClock.nowMs() > giveUpAtMs) throw new Error("the cluster did not form");
-      await sleep(systemClock, 100);
-    }
   }
 }
 

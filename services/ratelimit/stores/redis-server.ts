@@ -1,9 +1,10 @@
+import { equal, ok } from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { sleep, systemClock } from "../../../lib/clock.js";
+import { until, untilPasses } from "../../../test/support/until.js";
 
 const startMsMax = 10_000;
 
@@ -50,11 +51,7 @@ export class RedisServer {
   /** Until it answers. */
   async start(): Promise<void> {
     this.launch();
-    const giveUpAtMs = systemClock.nowMs() + startMsMax;
-    while (!(await this.#answers())) {
-      if (systemClock.nowMs() > giveUpAtMs) throw new Error("redis-server did not start");
-      await sleep(systemClock, 20);
-    }
+    await until(() => this.#answers(), startMsMax);
   }
 
   /** Without waiting for an answer. */
@@ -72,6 +69,18 @@ export class RedisServer {
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
     await ended;
+  }
+
+  /**
+   * Until the replica has all that was told to this primary. It says that its link is up before it hears anything: its
+   * primary begins at the replica's next word, which may be a second later.
+   */
+  async replicatedTo(replica: RedisServer): Promise<void> {
+    await untilPasses(async () => {
+      const told = await this.#replication("master_repl_offset");
+      ok(told !== undefined);
+      equal(await replica.#replication("slave_repl_offset"), told);
+    });
   }
 
   /** Takes connections and bytes, and answers nothing, until `resume`. */
@@ -100,6 +109,12 @@ export class RedisServer {
     } finally {
       redis.disconnect();
     }
+  }
+
+  /** One of the facts of its replication. */
+  async #replication(name: string): Promise<string | undefined> {
+    const facts = String(await this.call("INFO", "replication"));
+    return new RegExp(`^${name}:(\\d+)`, "m").exec(facts)?.[1];
   }
 
   async #answers(): Promise<boolean> {

@@ -11,6 +11,17 @@ export interface StoreUnderTest {
   readonly wait: (ms: number) => Promise<void>;
 }
 
+const yearMs = 31_536_000_000;
+export const lastingUnits = 500;
+
+/** `lastingUnits` that do not come back while a test runs, by each algorithm. */
+export const lasting: readonly Quota[] = [
+  { algorithm: "token_bucket", perWindow: 1, windowMs: 3_600_000, burst: lastingUnits },
+  { algorithm: "sliding_window", units: lastingUnits, windowMs: yearMs },
+  { algorithm: "fixed_window", units: lastingUnits, windowMs: yearMs },
+  { algorithm: "concurrency", slots: lastingUnits },
+];
+
 /** Refilled too slowly for any test to notice. */
 export const slow: TokenBucketQuota = {
   algorithm: "token_bucket",
