@@ -205,6 +205,12 @@ for (const kind of kinds) {
   });
 }
 
+interface EmbedAnswer {
+  readonly status: number;
+  readonly json: unknown;
+  readonly vectors: number[][];
+}
+
 interface Served {
   readonly inputs: readonly string[];
   readonly vectors: readonly (readonly number[])[];
@@ -212,7 +218,7 @@ interface Served {
 
 /** Requests, four at a time, while something is done; every one must be answered. Returns the answers. */
 async function underLoad(
-  embed: (model: string, inputs: string[]) => Promise<{ status: number; vectors: number[][] }>,
+  embed: (model: string, inputs: string[]) => Promise<EmbedAnswer>,
   model: string,
   act: () => Promise<void>,
 ): Promise<readonly Served[]> {
@@ -224,8 +230,8 @@ async function underLoad(
       count += 1;
       // One text that is new, and one that the cache may know.
       const inputs = [`new ${count}`, `known ${count % 5}`];
-      const { status, vectors } = await embed(model, inputs);
-      equal(status, 200, `request ${count}`);
+      const { status, json, vectors } = await embed(model, inputs);
+      equal(status, 200, `request ${count}: ${JSON.stringify(json)}`);
       served.push({ inputs, vectors });
     }
   };

@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   realpathSync,
+  type Stats,
   statSync,
 } from "node:fs";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -27,7 +28,7 @@ export class ConfinedFolder {
   constructor(path: string) {
     this.path = resolve(path);
     const real = realPath(this.path, "the model's folder");
-    if (real === undefined || !statSync(real).isDirectory()) {
+    if (!isFolder(real)) {
       throw new MeshError("invalid", "the model's folder does not exist");
     }
     this.#real = real;
@@ -35,30 +36,27 @@ export class ConfinedFolder {
 
   /** Absolute path of a regular file, or undefined when there is nothing of that name. */
   find(path: string): string | undefined {
-    const real = this.#resolve(path);
-    if (real === undefined) return undefined;
-    if (!statSync(real).isFile()) throw invalid(path, "is not a regular file");
+    const status = statusOf(this.#resolve(path));
+    if (status === undefined) return undefined;
+    if (!status.isFile()) throw invalid(path, "is not a regular file");
     return join(this.path, path);
   }
 
   /** Absolute path of a regular file that has to be there and be at most so large. */
   require(path: string, bytesMax: number = Number.POSITIVE_INFINITY): string {
     const file = this.find(path);
-    if (file === undefined) throw invalid(path, "does not exist");
-    if (statSync(file).size > bytesMax) throw invalid(path, `is over ${bytesMax} bytes`);
+    const status = statusOf(file);
+    if (file === undefined || status === undefined) throw invalid(path, "does not exist");
+    if (status.size > bytesMax) throw invalid(path, `is over ${bytesMax} bytes`);
     return file;
   }
 
   /** Names of the folders in a folder, sorted; none when it does not exist. Links out of the folder are refused. */
   folders(path: string, isWanted: (name: string) => boolean): string[] {
     const real = this.#resolve(path);
-    if (real === undefined || !statSync(real).isDirectory()) return [];
+    if (!isFolder(real)) return [];
     return namesIn(real, path)
-      .filter((name) => {
-        if (!isWanted(name)) return false;
-        const inner = this.#resolve(join(path, name));
-        return inner !== undefined && statSync(inner).isDirectory();
-      })
+      .filter((name) => isWanted(name) && isFolder(this.#resolve(join(path, name))))
       .sort();
   }
 
@@ -103,18 +101,28 @@ function realPath(path: string, name: string): string | undefined {
   });
 }
 
+/** Undefined when nothing is there (any more). */
+function statusOf(path: string | undefined): Stats | undefined {
+  return path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+}
+
+function isFolder(path: string | undefined): path is string {
+  return statusOf(path)?.isDirectory() === true;
+}
+
+/** Each once, though what moves away and back while the folder is read may be told twice. */
 function namesIn(folder: string, name: string): string[] {
-  const names: string[] = [];
+  const names = new Set<string>();
   const entries = opendirSync(folder);
   try {
     for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
-      names.push(entry.name);
-      if (names.length > entriesMax) throw invalid(name, `has more than ${entriesMax} entries`);
+      names.add(entry.name);
+      if (names.size > entriesMax) throw invalid(name, `has more than ${entriesMax} entries`);
     }
   } finally {
     entries.closeSync();
   }
-  return names;
+  return [...names];
 }
 
 function readText(file: string, name: string): string {

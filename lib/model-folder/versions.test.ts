@@ -1,7 +1,9 @@
 import { deepEqual, throws } from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import {
   temporaryFolder,
   write,
@@ -49,3 +51,37 @@ test("a version that is a link out of the folder is refused", (t) => {
 test("a folder that is not there is refused", () => {
   throws(() => findVersions("/nowhere/model"), { fault: "invalid" });
 });
+
+test("versions that come and go while one looks are there or not, and spoil no other", async (t) => {
+  const folder = temporaryFolder(t);
+  const elsewhere = temporaryFolder(t);
+  for (const name of ["1", "2"]) mkdirSync(join(folder, name));
+  const over = new Int32Array(new SharedArrayBuffer(4));
+  const paths = [join(folder, "1"), join(elsewhere, "1")];
+  const mover = new Worker(moves, { eval: true, workerData: { over, paths } });
+  const seen = new Set<string>();
+  try {
+    const giveUpAtMs = Date.now() + 20_000;
+    for (let i = 0; i < 5_000 || (seen.size < 2 && Date.now() < giveUpAtMs); i += 1) {
+      seen.add(
+        findVersions(folder)
+          .map(({ version }) => version)
+          .join(),
+      );
+    }
+  } finally {
+    Atomics.store(over, 0, 1);
+    await once(mover, "exit");
+  }
+  deepEqual([...seen].sort(), ["1,2", "2"]);
+});
+
+/** Moves a folder there and back again, without a pause, until it is told to end. */
+const moves = `
+  const { renameSync } = require("node:fs");
+  const { over, paths: [here, there] } = require("node:worker_threads").workerData;
+  while (Atomics.load(over, 0) === 0) {
+    renameSync(here, there);
+    renameSync(there, here);
+  }
+`;

@@ -44,8 +44,8 @@ export class Tokenizers {
     const key = keyOf(model, version, revision);
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const found = this.#find(model, version);
     try {
+      const found = this.#find(model, version);
       // The same files may be open under another name of theirs: reading them holds up everything else.
       const own = keyOf(found.name, found.version, readRevision(found.path));
       const opened = this.#open.get(own) ?? this.#read(found.name, found.path);
@@ -53,7 +53,7 @@ export class Tokenizers {
       this.#open.set(key, opened);
       return opened;
     } catch (error) {
-      // Its folder may have gone in the meantime, which is no fault of its files.
+      // Its folder may have gone in the meantime, which is no fault of its files: then this one says so.
       this.#find(model, version);
       throw error;
     }
