@@ -10,6 +10,7 @@ import { errorOf, toStatus } from "../rpc/status.js";
 import { noSpan } from "../tracing/span.js";
 import { logAccess } from "./access-log.js";
 import type { CallInfo } from "./interceptor.js";
+import { observeCalls } from "./observe.js";
 
 const http: CallInfo = { role: "gateway", name: "POST /embed", protocol: "http" };
 const grpc: CallInfo = { role: "gateway", name: "a.B/C", protocol: "grpc" };
@@ -31,7 +32,8 @@ async function linesOf(call: Call): Promise<Record<string, unknown>[]> {
   const log = createLog(level, { write: (line) => lines.push(line) });
   const callRecord = Object.assign(createCallRecord(), call.record);
   const context = callContext({ callRecord, ...call.context });
-  const interception = logAccess(log, clock, { isPersonalDataLogged })(info, context);
+  const intercept = observeCalls(clock, [logAccess(log, { isPersonalDataLogged })]);
+  const interception = intercept(info, context);
   await clock.moveTo(12.345);
   interception?.end?.(call.error);
   return lines.map((line) => {

@@ -1,10 +1,9 @@
-import type { Clock } from "../clock.js";
 import { isServerFault, type MeshError } from "../errors.js";
 import { causeOf, type Log } from "../log.js";
 import type { CallContext } from "../rpc/call.js";
 import { type CallRecord, createCallRecord, httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
-import type { CallInfo, Interceptor } from "./interceptor.js";
+import type { CallObserver, EndedCall } from "./observe.js";
 
 export interface AccessLogOptions {
   /** Whether lines have what tells people from each other: address and user. */
@@ -12,25 +11,16 @@ export interface AccessLogOptions {
 }
 
 /** One line a call, of a stream too. `docs/logs.md` says what each field means. */
-export function logAccess(log: Log, clock: Clock, options: AccessLogOptions): Interceptor {
+export function logAccess(log: Log, options: AccessLogOptions): CallObserver {
   const isOn = {
     info: log.isLevelEnabled("info"),
     warn: log.isLevelEnabled("warn"),
     error: log.isLevelEnabled("error"),
   };
-  return (info, context) => {
-    const beganAtMs = clock.nowMs();
-    return {
-      end(error) {
-        const bug = bugOf(error, context.callRecord);
-        const level = levelOf(error, bug);
-        if (!isOn[level]) return;
-        log[level](
-          fieldsOf({ info, context, error, bug, beganAtMs, endMs: clock.nowMs(), options }),
-          "call",
-        );
-      },
-    };
+  return (call) => {
+    const bug = bugOf(call.error, call.context.callRecord);
+    const level = levelOf(call.error, bug);
+    if (isOn[level]) log[level](fieldsOf(call, bug, options), "call");
   };
 }
 
@@ -45,19 +35,12 @@ function levelOf(error: MeshError | undefined, bug: MeshError | undefined) {
   return error !== undefined && isServerFault(error.fault) ? "warn" : "info";
 }
 
-interface Line {
-  readonly info: CallInfo;
-  readonly context: CallContext;
-  readonly error: MeshError | undefined;
-  readonly bug: MeshError | undefined;
-  readonly beganAtMs: number;
-  readonly endMs: number;
-  readonly options: AccessLogOptions;
-}
-
 /** In the order of a line; what is undefined stays out of it. */
-function fieldsOf(line: Line): Record<string, unknown> {
-  const { info, context, error, beganAtMs, endMs } = line;
+function fieldsOf(
+  { info, context, error, beganAtMs, endMs }: EndedCall,
+  bug: MeshError | undefined,
+  { isPersonalDataLogged }: AccessLogOptions,
+): Record<string, unknown> {
   const { trace, callRecord: record = emptyRecord } = context;
   const isHttp = info.protocol === "http";
   const fields: Record<string, unknown> = {
@@ -80,8 +63,9 @@ function fieldsOf(line: Line): Record<string, unknown> {
     failed_messages: given(record.failedMessages),
   };
   if (record.inputs > 0) addWork(fields, record);
-  if (line.options.isPersonalDataLogged) addPerson(fields, context);
-  addFailure(fields, line);
+  if (isPersonalDataLogged) addPerson(fields, context);
+  if (error !== undefined && isServerFault(error.fault)) fields.reason = error.message;
+  if (bug !== undefined) fields.cause = causeOf(bug);
   return fields;
 }
 
@@ -104,11 +88,6 @@ function addWork(fields: Record<string, unknown>, record: CallRecord): void {
 function addPerson(fields: Record<string, unknown>, { clientIp, callRecord }: CallContext): void {
   fields.client_ip = clientIp;
   fields.user = given(callRecord?.caller?.user);
-}
-
-function addFailure(fields: Record<string, unknown>, { error, bug }: Line): void {
-  if (error !== undefined && isServerFault(error.fault)) fields.reason = error.message;
-  if (bug !== undefined) fields.cause = causeOf(bug);
 }
 
 function rounded(ms: number): number {

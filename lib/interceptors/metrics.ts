@@ -2,10 +2,11 @@ import type { Registry } from "prom-client";
 import type { Clock } from "../clock.js";
 import { getOrAdd } from "../get-or-add.js";
 import { LightHistogram, type Series } from "../light-histogram.js";
-import type { CallInfo, Interceptor } from "./interceptor.js";
+import type { CallInfo } from "./interceptor.js";
+import type { CallObserver } from "./observe.js";
 
 /** Counts and times every call by role, method and outcome: a bounded set of labels. */
-export function measureCalls(registry: Registry, clock: Clock): Interceptor {
+export function measureCalls(registry: Registry, clock: Clock): CallObserver {
   const duration = new LightHistogram({
     name: "arrowmesh_call_duration_seconds",
     help: "Time from the first byte of a call to its answer, in seconds.",
@@ -25,15 +26,9 @@ export function measureCalls(registry: Registry, clock: Clock): Interceptor {
     ofName.push({ role, protocol, status, series });
     return series;
   };
-  return (info, { trace }) => {
-    const beganAtMs = clock.nowMs();
-    return {
-      end(error) {
-        const endMs = clock.nowMs();
-        const exemplarId = trace.exemplarId(error, endMs);
-        seriesOf(info, error?.fault ?? "ok").observe((endMs - beganAtMs) / 1_000, exemplarId);
-      },
-    };
+  return ({ info, context, error, beganAtMs, endMs }) => {
+    const exemplarId = context.trace.exemplarId(error, endMs);
+    seriesOf(info, error?.fault ?? "ok").observe((endMs - beganAtMs) / 1_000, exemplarId);
   };
 }
 

@@ -5,7 +5,7 @@ import type { Log } from "../log.js";
 import { type AccessLogOptions, logAccess } from "./access-log.js";
 import type { Interceptor } from "./interceptor.js";
 import { measureCalls } from "./metrics.js";
-import { traceCalls } from "./trace.js";
+import { observeCalls } from "./observe.js";
 
 export interface Interceptors {
   /** For calls that come in over a wire. */
@@ -22,10 +22,10 @@ export function createInterceptors(platform: {
   readonly log: Log;
   readonly registry: Registry;
 }): Interceptors {
-  const measured = measureCalls(platform.registry, platform.clock);
-  const logged = logAccess(platform.log, platform.clock, platform.config);
+  const { config, clock, drain, log, registry } = platform;
+  const measure = measureCalls(registry, clock);
   return {
-    remote: [traceCalls, logged, measured, platform.drain.intercept],
-    local: [traceCalls, measured],
+    remote: [observeCalls(clock, [measure, logAccess(log, config)]), drain.intercept],
+    local: [observeCalls(clock, [measure])],
   };
 }

@@ -4,6 +4,7 @@ import { Registry } from "prom-client";
 import { type Fault, MeshError } from "../../lib/errors.js";
 import { FakeClock } from "../../lib/fake-clock.js";
 import { measureCalls } from "../../lib/interceptors/metrics.js";
+import { observeCalls } from "../../lib/interceptors/observe.js";
 import type { CallContext } from "../../lib/rpc/call.js";
 import { callContext } from "../../test/support/call-context.js";
 import { usageOf } from "../../test/support/usage.js";
@@ -17,7 +18,7 @@ function open(areCompatibleMetricsServed = true) {
   const registry = new Registry();
   const clock = new FakeClock();
   const metrics = createGatewayMetrics({ registry, clock, areCompatibleMetricsServed });
-  const intercept = measureCalls(registry, clock);
+  const intercept = observeCalls(clock, [measureCalls(registry, clock)]);
   const linesOf = async () => new Set((await registry.metrics()).split("\n"));
   return { metrics, intercept, linesOf };
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.js";
 import type { MeshError } from "../errors.js";
 import { getOrAdd, newMap } from "../get-or-add.js";
 import type { CallContext } from "../rpc/call.js";
@@ -9,44 +10,81 @@ import type { CallInfo, HttpFacts, Interception, Interceptor } from "./intercept
 /** Callers write names of themselves at any length. */
 const userAgentCharactersMax = 256;
 
-/** One span a call, named after the method or route; what the handler begins becomes its children. */
-export const traceCalls: Interceptor = (info, context) => {
-  if (!context.trace.isRecording) return undefined;
-  const kind = info.protocol === "local" ? "internal" : "server";
-  const span = context.trace.begin(info.name, { kind, role: info.role });
-  const call = new TracedCall(info, { ...context, trace: span });
-  span.describeBy(call);
-  return call;
-};
+/** A call that is over. */
+export interface EndedCall {
+  readonly info: CallInfo;
+  /** That of its handler: its trace is the call's own span, which ends when all have heard. */
+  readonly context: CallContext;
+  readonly error: MeshError | undefined;
+  /** Both of the clock's `nowMs`. */
+  readonly beganAtMs: number;
+  readonly endMs: number;
+}
+
+/** Hears of every call when it has ended. */
+export type CallObserver = (call: EndedCall) => void;
+
+/**
+ * One span a call, named after the method or route; what the handler begins becomes its children. The clock is read once
+ * when a call begins and once when it ends, so that its span and what observers make of it agree.
+ */
+export function observeCalls(clock: Clock, observers: readonly CallObserver[]): Interceptor {
+  const deps = { clock, observers };
+  return (info, context) => {
+    const beganAtMs = clock.nowMs();
+    if (!context.trace.isRecording) return new ObservedCall(info, context, beganAtMs, deps);
+    const kind = info.protocol === "local" ? "internal" : "server";
+    const { role } = info;
+    const trace = context.trace.begin(info.name, { kind, role, startMs: beganAtMs });
+    const call = new ObservedCall(info, { ...context, trace }, beganAtMs, deps);
+    trace.describeBy(call);
+    return call;
+  };
+}
 
 /** Knows its span's attributes, by the names of OpenTelemetry's RPC and HTTP conventions. */
-class TracedCall implements Interception, AttributeTeller {
+class ObservedCall implements Interception, AttributeTeller, EndedCall {
+  readonly info: CallInfo;
   readonly context: CallContext;
-  readonly #info: CallInfo;
-  #error: MeshError | undefined;
+  readonly beganAtMs: number;
+  endMs: number;
+  error: MeshError | undefined;
+  readonly #deps: { readonly clock: Clock; readonly observers: readonly CallObserver[] };
 
-  constructor(info: CallInfo, context: CallContext) {
+  constructor(
+    info: CallInfo,
+    context: CallContext,
+    beganAtMs: number,
+    deps: { readonly clock: Clock; readonly observers: readonly CallObserver[] },
+  ) {
+    this.info = info;
     this.context = context;
-    this.#info = info;
+    this.beganAtMs = beganAtMs;
+    this.endMs = beganAtMs;
+    this.error = undefined;
+    this.#deps = deps;
   }
 
   end(error?: MeshError): void {
-    this.#error = error;
-    this.context.trace.end(error);
+    const { clock, observers } = this.#deps;
+    this.endMs = clock.nowMs();
+    this.error = error;
+    for (const observe of observers) observe(this);
+    this.context.trace.end(error, this.endMs);
   }
 
   tellAttributes(listener: AttributeListener): void {
-    const { name, protocol, http } = this.#info;
+    const { name, protocol, http } = this.info;
     // Where roles share a process, the call that came in has said it.
     if (protocol !== "local") listener.attribute("arrowmesh.request_id", this.context.requestId);
     if (protocol !== "http") {
-      listener.facts(rpcFactsOf(name, protocol, codeNameOf(this.#error)));
+      listener.facts(rpcFactsOf(name, protocol, codeNameOf(this.error)));
       return;
     }
     const facts = getOrAdd(routes, name, () => routeFactsOf(name));
     listener.facts(facts);
     if (http !== undefined) tellHttp(listener, http, facts["http.route"]);
-    const status = httpStatusOf(this.#error, this.context.callRecord);
+    const status = httpStatusOf(this.error, this.context.callRecord);
     if (status !== undefined) listener.attribute("http.response.status_code", status);
   }
 }
