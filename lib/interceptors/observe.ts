@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { MeshError } from "../errors.js";
 import { getOrAdd, newMap } from "../get-or-add.js";
-import type { CallContext } from "../rpc/call.js";
+import { type CallContext, withTrace } from "../rpc/call.js";
 import { httpStatusOf } from "../rpc/call-record.js";
 import { codeNameOf } from "../rpc/code-name.js";
 import type { AttributeListener, AttributeTeller, Facts } from "../tracing/span.js";
@@ -36,7 +36,7 @@ export function observeCalls(clock: Clock, observers: readonly CallObserver[]): 
     const kind = info.protocol === "local" ? "internal" : "server";
     const { role } = info;
     const trace = context.trace.begin(info.name, { kind, role, startMs: beganAtMs });
-    const call = new ObservedCall(info, { ...context, trace }, beganAtMs, deps);
+    const call = new ObservedCall(info, withTrace(context, trace), beganAtMs, deps);
     trace.describeBy(call);
     return call;
   };

@@ -30,7 +30,26 @@ export interface CallContext {
   /** What became of the call so far; work that belongs to no call has none. */
   readonly callRecord?: CallRecord | undefined;
   /** Where a handler at the edge says more than its message: headers of the answer, initial metadata in gRPC. */
-  readonly answerHeaders?: Headers;
+  readonly answerHeaders?: Headers | undefined;
+}
+
+/**
+ * The same call, further down in its trace. Every request comes here several times, and contexts of several shapes: spreading
+ * them takes V8 ten times as long as naming their fields, which the type makes complete.
+ */
+export function withTrace(context: CallContext, trace: Span): CallContext {
+  const { signal, deadlineAtMs, requestId, clientIp, caller, callRecord, answerHeaders } = context;
+  const moved: { readonly [K in keyof Required<CallContext>]: CallContext[K] } = {
+    signal,
+    deadlineAtMs,
+    trace,
+    requestId,
+    clientIp,
+    caller,
+    callRecord,
+    answerHeaders,
+  };
+  return moved;
 }
 
 /** Who calls, besides the address. What is empty is not known. */
