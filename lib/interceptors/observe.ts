@@ -42,6 +42,11 @@ export function observeCalls(clock: Clock, observers: readonly CallObserver[]): 
   };
 }
 
+interface ObservedCallDeps {
+  readonly clock: Clock;
+  readonly observers: readonly CallObserver[];
+}
+
 /** Knows its span's attributes, by the names of OpenTelemetry's RPC and HTTP conventions. */
 class ObservedCall implements Interception, AttributeTeller, EndedCall {
   readonly info: CallInfo;
@@ -49,14 +54,9 @@ class ObservedCall implements Interception, AttributeTeller, EndedCall {
   readonly beganAtMs: number;
   endMs: number;
   error: MeshError | undefined;
-  readonly #deps: { readonly clock: Clock; readonly observers: readonly CallObserver[] };
+  readonly #deps: ObservedCallDeps;
 
-  constructor(
-    info: CallInfo,
-    context: CallContext,
-    beganAtMs: number,
-    deps: { readonly clock: Clock; readonly observers: readonly CallObserver[] },
-  ) {
+  constructor(info: CallInfo, context: CallContext, beganAtMs: number, deps: ObservedCallDeps) {
     this.info = info;
     this.context = context;
     this.beganAtMs = beganAtMs;
