@@ -65,7 +65,7 @@ export const inferenceSchema = {
   },
   batchSequencesMax: {
     env: "INFERENCE_BATCH_SEQUENCES_MAX",
-    doc: "sequences of one batch; 1 turns batching off; 0: 8 on CPUs, 64 on GPUs",
+    doc: "sequences of one batch; 1 turns batching off; 0: 16 on CPUs, 64 on GPUs",
     parse: integer({ min: 0, max: 256 }),
     fallback: 0,
   },

@@ -11,7 +11,7 @@ import { MeshError } from "../../lib/errors.js";
 import type { ModelSpec } from "../../lib/model-spec.js";
 import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
 import type { Row, RowOutput } from "./batching/batch.js";
-import type { CallTiming } from "./batching/batch-runner.js";
+import type { CallTiming } from "./batching/items.js";
 import type { InferenceConfig } from "./config.js";
 import type { LoadedModel } from "./models/loaded-model.js";
 import type { Repository } from "./models/repository.js";

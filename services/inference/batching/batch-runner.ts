@@ -4,46 +4,15 @@ import type { MeshError } from "../../../lib/errors.js";
 import type { BatchMetrics } from "../metrics.js";
 import type { NamedTensor, WorkOptions } from "../models/served-model.js";
 import type { Statistics } from "../models/statistics.js";
-import type { Batch, BatchListener, Engine, Row, StartedBatch, TensorBatch } from "./batch.js";
+import type { BatchListener, Engine, Row, StartedBatch, TensorBatch } from "./batch.js";
 import { BatchSpans, exemplarOf, type ModelFacts } from "./batch-spans.js";
 import { CallSpans } from "./call-spans.js";
 import { modelClosed, modelFailed, queueExpired, queueFull, workerDied } from "./faults.js";
-import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
+import { type Call, type CallTiming, type Collect, deliver, type Item, toBatch } from "./items.js";
+import { Scheduler, type SchedulerLimits } from "./scheduler.js";
 
 /** A batch whose worker died runs once more, then its calls fail. */
 const attemptsMax = 2;
-
-/** Where the time of a call went. */
-export interface CallTiming {
-  /** Until the last of its rows ran. */
-  readonly queueMs: number;
-  /** The longest of its batches. */
-  readonly computeMs: number;
-}
-
-/** Takes the numbers of one row out of memory that is about to be overwritten. */
-type Collect = (row: number, values: Float32Array) => void;
-
-/** One call of the service: several rows or one request of tensors, one answer. */
-interface Call {
-  readonly arrivedAtMs: number;
-  readonly collect: Collect;
-  readonly answer: (tensors: readonly NamedTensor[]) => void;
-  readonly timing: { queueMs: number; computeMs: number };
-  readonly spans: CallSpans;
-  missing: number;
-  /** Answered or failed: nobody waits for it any more. */
-  isSettled: boolean;
-  settle(error?: MeshError): void;
-}
-
-/** One row of a call, or all of it when it is one of tensors. */
-interface Item extends Waiting {
-  readonly call: Call;
-  readonly index: number;
-  readonly work: Row | TensorBatch;
-  attempts: number;
-}
 
 interface Started {
   readonly items: readonly Item[];
@@ -181,12 +150,18 @@ export class BatchRunner {
   #pump(): void {
     const { clock, engine } = this.#deps;
     for (;;) {
-      const { idleCount } = engine;
-      if (idleCount === 0 && !this.#mayPrefetch()) break;
-      const items = this.#scheduler.take(clock.nowMs(), Math.max(1, idleCount));
+      if (engine.idleCount === 0 && !this.#mayPrefetch()) break;
+      const machine = { workers: engine.workerCount, running: this.#runningCount() };
+      const items = this.#scheduler.take(clock.nowMs(), machine);
       if (items.length === 0 || !this.#start(items)) break;
     }
     this.#planExpiry();
+  }
+
+  #runningCount(): number {
+    let count = 0;
+    for (const { items } of this.#started) count += items.length;
+    return count;
   }
 
   /** One batch waits at each worker, once so many wait that no worker will run dry for it. */
@@ -281,18 +256,4 @@ export class BatchRunner {
       this.#planExpiry();
     });
   }
-}
-
-function toBatch(items: readonly Item[]): Batch {
-  const [first] = items;
-  if (first !== undefined && "kind" in first.work) return first.work;
-  // Items of tensors are alone, so all others are rows.
-  return { kind: "sequences", rows: items.map((item) => item.work as Row) };
-}
-
-function deliver({ call, index }: Item, values: Float32Array): void {
-  if (call.isSettled) return;
-  call.collect(index, values);
-  call.missing -= 1;
-  if (call.missing === 0) call.settle();
 }

@@ -54,7 +54,7 @@ class CheckedScheduler {
   drain(): void {
     while (this.#waiting.length > 0) this.#take(1);
     equal(this.#scheduler.length, 0);
-    deepEqual(this.#scheduler.take(this.#nowMs, 1), []);
+    deepEqual(this.#scheduler.take(this.#nowMs, { workers: 1, running: 0 }), []);
     equal(this.#scheduler.callerCount, 0);
     equal(this.#scheduler.expiresAtMs(), undefined);
   }
@@ -85,9 +85,10 @@ class CheckedScheduler {
     return { ...said, id: this.#nextId, arrivedAtMs, turnsMax, turns: 0, isBack: false };
   }
 
-  #take(idleWorkers: number): void {
-    const share = Math.ceil(this.#waiting.length / idleWorkers);
-    const batch = this.#scheduler.take(this.#nowMs, idleWorkers);
+  #take(workers: number): void {
+    const running = this.#running.flat().length;
+    const share = Math.ceil((this.#waiting.length + running) / workers);
+    const batch = this.#scheduler.take(this.#nowMs, { workers, running });
     equal(batch.length === 0, this.#waiting.length === 0);
     if (batch.length === 0) return;
     for (const item of batch) {
@@ -195,7 +196,7 @@ test("callers that always have work waiting get equal shares", (t) => {
   };
   for (const caller of Object.keys(lengths)) for (let i = 0; i < 40; i += 1) add(caller);
   for (let turn = 0; turn < 2_000; turn += 1) {
-    for (const { caller, tokenCount } of scheduler.take(0, 1)) {
+    for (const { caller, tokenCount } of scheduler.take(0, { workers: 1, running: 0 })) {
       tokensOf.set(caller, (tokensOf.get(caller) ?? 0) + tokenCount);
       add(caller);
       // Cancelled work changes nobody's share.

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { test } from "node:test";
-import { Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
+import { type Machine, Scheduler, type SchedulerLimits, type Waiting } from "./scheduler.js";
 
 const limits: SchedulerLimits = {
   batchSequencesMax: 4,
@@ -38,41 +38,50 @@ function namesOf(items: readonly Item[]): string {
   return items.map(({ name }) => name).join(" ");
 }
 
-/** All batches until nothing waits; the first ones find so many idle workers, the others one. */
-function drain(scheduler: Scheduler<Item>, idle: readonly number[] = [], nowMs = 0): string[] {
+/** One worker, which has nothing to do. */
+const one: Machine = { workers: 1, running: 0 };
+
+/** All batches until nothing waits, taken one after another before any of them ends. */
+function drain(scheduler: Scheduler<Item>, machine = one, nowMs = 0): string[] {
   const batches: string[] = [];
+  let { running } = machine;
   while (scheduler.length > 0) {
-    batches.push(namesOf(scheduler.take(nowMs, idle[batches.length] ?? 1)));
-    ok(batches.at(-1) !== "", "something waits and nothing runs");
+    const batch = scheduler.take(nowMs, { ...machine, running });
+    ok(batch.length > 0, "something waits and nothing runs");
+    running += batch.length;
+    batches.push(namesOf(batch));
   }
   return batches;
 }
 
 interface Options {
-  readonly idle?: readonly number[];
+  readonly machine?: Machine;
   readonly over?: Partial<SchedulerLimits>;
 }
 
+const idle = (workers: number): Options => ({ machine: { workers, running: 0 } });
 const alone = { over: { batchSequencesMax: 1 } };
 const pairs = { over: { batchSequencesMax: 2 } };
 
 /** What waits, and the batches that it becomes. */
 const cases: readonly [name: string, waiting: string, batches: readonly string[], Options?][] = [
   ["nothing waits, nothing runs", "", []],
-  ["a lone sequence runs at once", "10", ["10"], { idle: [2] }],
+  ["a lone sequence runs at once", "10", ["10"], idle(2)],
+  ["what waits is split over the workers", "10 10 10 10", ["10 10", "10 10"], idle(2)],
+  ["an odd one goes with the first half", "10 10 10 10 10", ["10 10 10", "10 10"], idle(2)],
+  ["more workers than sequences take one each", "10 10", ["10", "10"], idle(8)],
   [
-    "what waits is split over the idle workers",
+    "a worker that comes back takes its share of what waits and what runs",
+    "10 10 10",
+    ["10 10 10"],
+    { machine: { workers: 2, running: 3 } },
+  ],
+  [
+    "it leaves to the others what they will miss",
     "10 10 10 10",
-    ["10 10", "10 10"],
-    { idle: [2, 1] },
+    ["10 10 10", "10"],
+    { machine: { workers: 2, running: 1 } },
   ],
-  [
-    "an odd one goes with the first half",
-    "10 10 10 10 10",
-    ["10 10 10", "10 10"],
-    { idle: [2, 1] },
-  ],
-  ["more idle workers than sequences take one each", "10 10", ["10", "10"], { idle: [8, 7] }],
   [
     "a batch has its greatest number of sequences",
     "10 10 10 10 10 10 10 10 10",
@@ -145,32 +154,26 @@ const cases: readonly [name: string, waiting: string, batches: readonly string[]
   ],
 ];
 
-for (const [name, waiting, batches, { idle, over } = {}] of cases) {
-  test(name, () => deepEqual(drain(schedulerOf(waiting, over), idle), batches));
+for (const [name, waiting, batches, { machine, over } = {}] of cases) {
+  test(name, () => deepEqual(drain(schedulerOf(waiting, over), machine), batches));
 }
-
-test("without an idle worker nothing is taken", () => {
-  const scheduler = schedulerOf("10");
-  deepEqual(scheduler.take(0, 0), []);
-  equal(scheduler.length, 1);
-});
 
 test("bulk that waited too long gets one turn of four", () => {
   const scheduler = schedulerOf(`${"10b ".repeat(3)}${"90 ".repeat(9)}`);
   const turns: string[] = [];
-  for (let turn = 0; turn < 8; turn += 1) turns.push(namesOf(scheduler.take(50, 1)));
+  for (let turn = 0; turn < 8; turn += 1) turns.push(namesOf(scheduler.take(50, one)));
   deepEqual(turns, ["90", "90", "90", "10b 10b 10b", "90", "90", "90", "90"]);
 });
 
 test("bulk that has not waited long enough gets no turn while interactive work waits", () => {
   const scheduler = schedulerOf(`10b ${"90 ".repeat(9)}`);
-  for (let turn = 0; turn < 9; turn += 1) equal(namesOf(scheduler.take(49, 1)), "90");
-  equal(namesOf(scheduler.take(49, 1)), "10b");
+  for (let turn = 0; turn < 9; turn += 1) equal(namesOf(scheduler.take(49, one)), "90");
+  equal(namesOf(scheduler.take(49, one)), "10b");
 });
 
 test("bulk that waited too long is taken with bulk only", () => {
   const scheduler = schedulerOf(`10b ${"90 ".repeat(3)}10 10`);
-  const turns = [0, 0, 0, 0].map(() => namesOf(scheduler.take(50, 1)));
+  const turns = [0, 0, 0, 0].map(() => namesOf(scheduler.take(50, one)));
   deepEqual(turns, ["90", "90", "90", "10b"]);
 });
 
@@ -179,7 +182,7 @@ test("bulk never starves, however much interactive work comes", () => {
   const taken: string[] = [];
   for (let turn = 0; turn < 40; turn += 1) {
     ok(scheduler.offer(itemsOf("90", 100)));
-    taken.push(...scheduler.take(100, 1).map(({ name }) => name));
+    taken.push(...scheduler.take(100, one).map(({ name }) => name));
   }
   equal(taken.filter((name) => name === "10b").length, 40);
   equal(taken.filter((name) => name === "90").length, 30);
@@ -191,16 +194,16 @@ test("a call is admitted whole, and the next one refused when the queue is full"
   equal(scheduler.length, 10);
   equal(scheduler.offer(itemsOf("1")), false);
   equal(scheduler.length, 10);
-  scheduler.take(0, 1);
+  scheduler.take(0, one);
   equal(scheduler.offer(itemsOf("1")), false);
-  scheduler.take(0, 1);
+  scheduler.take(0, one);
   ok(scheduler.offer(itemsOf("1")));
   equal(scheduler.length, 3);
 });
 
 test("a batch that did not run goes first again, in its order", () => {
   const scheduler = schedulerOf("20@a 21@b 19@c 50@d 50b");
-  const batch = scheduler.take(0, 1);
+  const batch = scheduler.take(0, one);
   equal(namesOf(batch), "20@a 21@b 19@c");
   scheduler.offer(itemsOf("20@new"));
   scheduler.putBack(batch);
@@ -210,7 +213,7 @@ test("a batch that did not run goes first again, in its order", () => {
 
 test("a batch of bulk goes back to the bulk", () => {
   const scheduler = schedulerOf("10b");
-  const batch = scheduler.take(0, 1);
+  const batch = scheduler.take(0, one);
   scheduler.offer(itemsOf("90"));
   scheduler.putBack(batch);
   deepEqual(drain(scheduler), ["90", "10b"]);
@@ -227,7 +230,7 @@ test("what did not run does not count for a caller's share", () => {
   const scheduler = schedulerOf(`${"10@a ".repeat(50)}20@a 10@b 10@b 10@b`, {
     batchSequencesMax: 1,
   });
-  equal(namesOf(scheduler.take(0, 1)), "10@a");
+  equal(namesOf(scheduler.take(0, one)), "10@a");
   scheduler.remove(({ caller, tokenCount }) => caller === "a" && tokenCount === 10);
   scheduler.offer(itemsOf("30@a"));
   deepEqual(drain(scheduler), ["10@b", "10@b", "20@a", "10@b", "30@a"]);
@@ -235,7 +238,7 @@ test("what did not run does not count for a caller's share", () => {
 
 test("a caller that comes late has no claim on what ran before", () => {
   const scheduler = schedulerOf("10@old ".repeat(50), { batchSequencesMax: 1 });
-  for (let turn = 0; turn < 20; turn += 1) scheduler.take(0, 1);
+  for (let turn = 0; turn < 20; turn += 1) scheduler.take(0, one);
   scheduler.offer(itemsOf("10@new ".repeat(50)));
   const next = drain(scheduler).slice(0, 20);
   equal(next.filter((name) => name === "10@new").length, 10);
@@ -261,7 +264,7 @@ test("the next expiry is that of the oldest that waits, in either line", () => {
   equal(scheduler.expiresAtMs(), 503);
   scheduler.expire(503);
   equal(scheduler.expiresAtMs(), 507);
-  scheduler.take(0, 1);
+  scheduler.take(0, one);
   equal(scheduler.expiresAtMs(), undefined);
 });
 
@@ -269,7 +272,7 @@ test("callers that come once and go are forgotten, though somebody always waits"
   const scheduler = schedulerOf("90@first 90@first", { batchSequencesMax: 1 });
   for (let caller = 0; caller < 10_000; caller += 1) {
     scheduler.offer(itemsOf(`10@caller${caller}`));
-    equal(scheduler.take(0, 1).length, 1);
+    equal(scheduler.take(0, one).length, 1);
     ok(scheduler.callerCount <= scheduler.length + 1_025, `${scheduler.callerCount} callers`);
   }
   scheduler.offer(itemsOf("80@first"));

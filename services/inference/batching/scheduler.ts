@@ -25,6 +25,13 @@ export interface Waiting {
   readonly arrivedAtMs: number;
 }
 
+/** What runs the batches. */
+export interface Machine {
+  readonly workers: number;
+  /** Sequences that workers have already. */
+  readonly running: number;
+}
+
 /** Of so many batches, one is for bulk that has waited too long. */
 const agedBulkTurns = 4;
 /** Those who may join a batch are among the next so many batches' worth, which bounds how far one overtakes. */
@@ -93,13 +100,13 @@ export class Scheduler<T extends Waiting> {
   }
 
   /**
-   * The next batch for one of `idleWorkers`, or an empty one if nothing waits. What waits is split over the idle
-   * workers. The first in line always goes; those closest to it in length join it, as long as the padding they cause
-   * costs less than the batches they save.
+   * The next batch, or an empty one if nothing waits. It is at most an even share, by `workers`, of all that waits and
+   * of the sequences that run already: what one worker takes above that, another will miss. The first in line always
+   * goes; those closest to it in length join it, as long as the padding they cause costs less than the batches they save.
    */
-  take(nowMs: number, idleWorkers: number): T[] {
-    if (this.length === 0 || idleWorkers < 1) return [];
-    const share = Math.ceil(this.length / idleWorkers);
+  take(nowMs: number, { workers, running }: Machine): T[] {
+    if (this.length === 0) return [];
+    const share = Math.ceil((this.length + running) / workers);
     const sizeMax = Math.min(share, this.#limits.batchSequencesMax);
     const first = this.#nextLane(nowMs);
     const second = first === this.#bulk ? this.#interactive : this.#bulk;

@@ -30,7 +30,7 @@ test("batches are small on CPUs and large on GPUs", () => {
     embedding,
     "cpu",
   );
-  deepEqual([batchSequencesMax, batchTokensMax, batchOverheadTokens], [8, 1_024, 8]);
+  deepEqual([batchSequencesMax, batchTokensMax, batchOverheadTokens], [16, 1_024, 8]);
   for (const provider of ["cuda", "dml", "coreml"]) {
     const limits = schedulerLimits(config, embedding, provider);
     deepEqual(
@@ -71,15 +71,15 @@ const heads = [{ name: "h", file: "", labels: Array.from({ length: 9_999 }, (_, 
 const labels = ["a", "b", "c"];
 for (const [what, spec, resultsMax] of [
   ["token vectors of a full batch", embedding, 1_024 * 4],
-  ["the scores of the widest head", { ...embedding, heads }, 8 * 9_999],
-  ["vectors that Dense made longer", { ...embedding, dimensions: 2_000 }, 8 * 2_000],
-  ["logits", { ...text, task: "classification", labels, isMultiLabel: false }, 8 * 3],
-  ["ids and weights of the vocabulary", { ...text, task: "sparse" }, 8 * 1_000 * 2],
+  ["the scores of the widest head", { ...embedding, heads }, 16 * 9_999],
+  ["vectors that Dense made longer", { ...embedding, dimensions: 2_000 }, 16 * 2_000],
+  ["logits", { ...text, task: "classification", labels, isMultiLabel: false }, 16 * 3],
+  ["ids and weights of the vocabulary", { ...text, task: "sparse" }, 16 * 1_000 * 2],
   ["nothing of tensors, which do not pass here", tensors, 0],
 ] as const satisfies readonly (readonly [string, ModelSpec, number])[]) {
   test(`a slot has room for ${what}`, () => {
     const size = slotSize(spec, schedulerLimits(inferenceConfig(), spec, "cpu"));
-    deepEqual(size, { batchSequencesMax: 8, batchTokensMax: 1_024, resultsMax });
+    deepEqual(size, { batchSequencesMax: 16, batchTokensMax: 1_024, resultsMax });
   });
 }
 

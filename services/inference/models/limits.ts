@@ -9,7 +9,7 @@ import type { SlotSize } from "../workers/batch-slot.js";
  * keep every core busy. GPUs want many tokens at once.
  */
 const batchDefaults = {
-  cpu: { sequences: 8, tokens: 1_024, overheadTokens: 8 },
+  cpu: { sequences: 16, tokens: 1_024, overheadTokens: 8 },
   gpu: { sequences: 64, tokens: 16_384, overheadTokens: 2_048 },
 } as const;
 

@@ -142,7 +142,7 @@ test("without the first provider, the next one runs the model, and everybody hea
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   const env = { INFERENCE_PROVIDERS: "cuda,cpu", INFERENCE_WORKERS: "1" };
   const model = await openModel(t, folder, env, { ...loadDeps(registry), log });
-  deepEqual([model.device, model.limits.batchSequencesMax], ["cpu", 8]);
+  deepEqual([model.device, model.limits.batchSequencesMax], ["cpu", 16]);
   const [warning] = lines;
   deepEqual([lines.length, warning?.level, warning?.device], [1, 40, "cpu"]);
   match(String(warning?.reason), /^cuda: /);

@@ -13,7 +13,7 @@ export interface BatchBounds {
 }
 
 /** The bounds of the mesh's own batches by default. */
-const bounds: BatchBounds = { sequencesMax: 8, paddedTokensMax: 1_024 };
+const bounds: BatchBounds = { sequencesMax: 16, paddedTokensMax: 1_024 };
 const texts = 64;
 
 /** Texts as the loads send them, tokenized and batched as well as can be: all known ahead, sorted by length. */
