@@ -1,7 +1,8 @@
 import { MeshError } from "../../lib/errors.js";
 import type { CallSignal } from "../../lib/rpc/call-signal.js";
 
-const retryAfterMs = 1_000;
+/** One for all who are refused: to note where it was thrown takes V8 a sixth of what a refusal costs. */
+const overloaded = new MeshError("overloaded", "Model is overloaded", { retryAfterMs: 1_000 });
 /** Of all places, those that streams may fill: the others stay for requests that would be refused. */
 const patientShare = 3 / 4;
 
@@ -74,6 +75,6 @@ export class Admission {
   #require(places: number, inputs: number): void {
     if (this.#inputs + places <= this.#inputsMax) return;
     this.#onShed(inputs);
-    throw new MeshError("overloaded", "Model is overloaded", { retryAfterMs });
+    throw overloaded;
   }
 }
