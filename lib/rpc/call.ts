@@ -104,13 +104,20 @@ export function bind<S extends DescService>(service: S, handlers: Handlers<S>): 
   return { service, handlers: handlers as unknown as Readonly<Record<string, AnyHandler>> };
 }
 
-/** The unary methods of a service as functions; the wire, if there is one, is behind them. */
+/** Methods of a service as functions, unary ones and those that stream both ways; the wire, if there is one, is behind them. */
 export type Client<S extends DescService> = {
-  readonly [K in keyof S["method"] as S["method"][K] extends DescMethodUnary
+  readonly [K in keyof S["method"] as S["method"][K] extends
+    | DescMethodUnary
+    | DescMethodBiDiStreaming
     ? K
     : never]: S["method"][K] extends DescMethodUnary<infer I, infer O>
     ? (request: MessageInitShape<I>, context: CallContext) => Promise<MessageShape<O>>
-    : never;
+    : S["method"][K] extends DescMethodBiDiStreaming<infer I, infer O>
+      ? (
+          requests: AsyncIterable<MessageInitShape<I>>,
+          context: CallContext,
+        ) => AsyncIterable<MessageShape<O>>
+      : never;
 };
 
 /** One method of a client, before `createClient` gives it its types. */
@@ -119,15 +126,25 @@ export type UnaryCall = (
   context: CallContext,
 ) => Promise<MessageShape<DescMessage>>;
 
-/** A client that makes each call with what `callOf` returns for its method. */
+export type BidiCall = (
+  requests: AsyncIterable<MessageInitShape<DescMessage>>,
+  context: CallContext,
+) => AsyncIterable<MessageShape<DescMessage>>;
+
+/** A client that makes each call with what is returned for its method here. */
 export function createClient<S extends DescService>(
   service: S,
-  callOf: (method: DescMethod) => UnaryCall,
+  callOf: {
+    readonly unary: (method: DescMethod) => UnaryCall;
+    readonly bidi: (method: DescMethod) => BidiCall;
+  },
 ): Client<S> {
-  const calls = service.methods
-    .filter((method) => method.methodKind === "unary")
-    .map((method) => [method.localName, callOf(method)]);
-  // One function for each unary method, which is what Client<S> says.
+  const calls = service.methods.flatMap((method): [string, UnaryCall | BidiCall][] => {
+    if (method.methodKind === "unary") return [[method.localName, callOf.unary(method)]];
+    if (method.methodKind === "bidi_streaming") return [[method.localName, callOf.bidi(method)]];
+    return [];
+  });
+  // One function for each method of these kinds, which is what Client<S> says.
   return Object.fromEntries(calls) as Client<S>;
 }
 

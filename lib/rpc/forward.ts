@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { AnyHandler, Binding, CallContext, Channel } from "./call.js";
+import { type AnyHandler, type Binding, type CallContext, type Channel, isStream } from "./call.js";
 
 /** Serves the unary calls of a service by passing them on; `after` is told of each one that succeeded. */
 export function forward(
@@ -8,13 +8,14 @@ export function forward(
   after: (method: string) => void = () => {},
 ): Binding {
   const client = channel.client(service) as Readonly<Record<string, AnyHandler>>;
-  const handlers = Object.entries(client).map(([method, call]) => {
+  const unary = service.methods.filter((method) => !isStream(method));
+  const handlers = unary.map(({ localName }) => {
     const handler = async (request: unknown, context: CallContext): Promise<unknown> => {
-      const response = await call(request, context);
-      after(method);
+      const response = await client[localName]?.(request, context);
+      after(localName);
       return response;
     };
-    return [method, handler] as const;
+    return [localName, handler] as const;
   });
   return { service, handlers: Object.fromEntries(handlers) };
 }

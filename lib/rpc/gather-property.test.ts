@@ -7,7 +7,7 @@ import { callContext } from "../../test/support/call-context.js";
 import { seeded } from "../../test/support/random.js";
 import { MeshError } from "../errors.js";
 import type { CallContext } from "./call.js";
-import { Gather } from "./gather.js";
+import { Gather, type Gathered, settleEach } from "./gather.js";
 
 const itemsMax = 5;
 
@@ -19,8 +19,10 @@ interface Item {
 }
 
 interface Call {
-  readonly items: readonly Item[];
+  readonly gathered: readonly Gathered<Item, string>[];
   readonly context: CallContext;
+  /** Answers one of its items before the others. */
+  readonly answerOne: () => void;
   readonly settle: (lost: boolean) => void;
 }
 
@@ -45,9 +47,13 @@ async function runOnce(random: ReturnType<typeof seeded>): Promise<void> {
   const gather = new Gather<Item, string>({
     itemsMax,
     kindOf: ({ kind }) => kind,
-    send: (items, context) => {
-      checkCall(items, context, callers);
-      return answerLater({ items, context, running, lostIds });
+    send: (gathered, context) => {
+      checkCall(
+        gathered.map(({ item }) => item),
+        context,
+        callers,
+      );
+      return answerLater({ gathered, context, running, lostIds });
     },
   });
   const begin = (): void => {
@@ -67,6 +73,7 @@ async function runOnce(random: ReturnType<typeof seeded>): Promise<void> {
     begin,
     begin,
     () => random.pick(callers)?.leaver.abort(new Error("left")),
+    () => random.pick([...running])?.answerOne(),
     () => random.pick([...running])?.settle(random.int(6) === 0),
   ];
   for (let step = 0; step < 80; step += 1) {
@@ -95,31 +102,47 @@ function checkCall(
 }
 
 /** A call is aborted when the last of its callers has left, and no sooner. */
-function checkAudience({ items, context }: Call, callers: readonly Caller[]): void {
-  const isDeserted = items.every(({ id }) => callers[id]?.leaver.signal.aborted === true);
+function checkAudience({ gathered, context }: Call, callers: readonly Caller[]): void {
+  const isDeserted = gathered.every(({ item }) => callers[item.id]?.leaver.signal.aborted === true);
   equal(context.signal.aborted, isDeserted);
 }
 
 /** The promise of a call that the run settles when it likes. */
 function answerLater({
-  items,
+  gathered,
   context,
   running,
   lostIds,
-}: Pick<Call, "items" | "context"> & {
+}: Pick<Call, "gathered" | "context"> & {
   readonly running: Set<Call>;
   readonly lostIds: Set<number>;
-}): Promise<string[]> {
+}): Promise<void> {
+  const unsettled = () => gathered.filter(({ isSettled }) => !isSettled);
+  const answerOne = (): void => {
+    const [first] = unsettled();
+    if (first === undefined) return;
+    if (first.item.isBad) first.reject(new MeshError("invalid", "bad"));
+    else first.resolve(resultOf(first.item));
+  };
   return new Promise((resolve, reject) => {
     const settle = (lost: boolean): void => {
       running.delete(call);
+      const left = unsettled();
       if (lost) {
-        for (const { id } of items) lostIds.add(id);
+        for (const { item } of left) lostIds.add(item.id);
         reject(new MeshError("unavailable", "lost"));
-      } else if (items.some(({ isBad }) => isBad)) reject(new MeshError("invalid", "bad"));
-      else resolve(items.map(resultOf));
+        return;
+      }
+      if (left.some(({ item }) => item.isBad)) reject(new MeshError("invalid", "bad"));
+      else {
+        settleEach(
+          left,
+          left.map(({ item }) => resultOf(item)),
+        );
+        resolve();
+      }
     };
-    const call = { items, context, settle };
+    const call = { gathered, context, answerOne, settle };
     running.add(call);
   });
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, fail, ok, rejects } from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { callContext } from "../../test/support/call-context.js";
@@ -7,11 +7,12 @@ import { type Fault, MeshError } from "../errors.js";
 import { fakeTracing } from "../tracing/fake-tracing.js";
 import { noSpan } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
-import { Gather } from "./gather.js";
+import { Gather, type Gathered, settleEach } from "./gather.js";
 
 /** A gather whose calls are written down and answered by hand; an item's result is the item in capitals. */
 function open(options: { itemsMax?: number; kindOf?: (item: string) => string } = {}) {
   const sent: {
+    readonly gathered: readonly Gathered<string, string>[];
     readonly items: readonly string[];
     readonly context: CallContext;
     answer(): void;
@@ -20,10 +21,15 @@ function open(options: { itemsMax?: number; kindOf?: (item: string) => string } 
   const gather = new Gather<string, string>({
     itemsMax: 8,
     ...options,
-    send: (items, context) =>
+    send: (gathered, context) =>
       new Promise((resolve, reject) => {
-        const answer = (): void => resolve(items.map((item) => item.toUpperCase()));
-        sent.push({ items, context, answer, fail: reject });
+        const items = gathered.map(({ item }) => item);
+        const answer = (): void => {
+          const results = items.map((item) => item.toUpperCase());
+          settleEach(gathered, results);
+          resolve();
+        };
+        sent.push({ gathered, items, context, answer, fail: reject });
       }),
   });
   return { gather, sent };
@@ -197,7 +203,34 @@ test("any other failure is everybody's", async () => {
 });
 
 test("an answer of another length is nobody's", async () => {
-  const gather = new Gather<string, string>({ itemsMax: 8, send: async () => ["only one"] });
+  const gather = new Gather<string, string>({
+    itemsMax: 8,
+    send: async (gathered) => settleEach(gathered, ["only one"]),
+  });
   const results = ["a", "b"].map((item) => gather.call(item, callContext()));
   for (const result of results) await rejects(result, /1 results for 2 items/);
+});
+
+test("an item that is forgotten fails, and those that have a result keep it", async () => {
+  const gather = new Gather<string, string>({
+    itemsMax: 8,
+    send: async ([first]) => first?.resolve("A"),
+  });
+  const [a, b] = ["a", "b"].map((item) => gather.call(item, callContext()));
+  equal(await a, "A");
+  await rejects(b ?? fail(), /1 of 2 items have no result/);
+});
+
+test("results come one by one, and an error is one as well", async () => {
+  const { gather, sent } = open();
+  const [a, b, c] = ["a", "b", "c"].map((item) => gather.call(item, callContext()));
+  await turn();
+  const [first, second] = sent[0]?.gathered ?? [];
+  second?.resolve("B");
+  equal(await b, "B");
+  first?.reject(new MeshError("overloaded", "full"));
+  await rejects(a ?? fail(), { fault: "overloaded" });
+  sent[0]?.fail(new MeshError("unavailable", "away"));
+  await rejects(c ?? fail(), { fault: "unavailable" });
+  equal(sent.length, 1);
 });

@@ -1,25 +1,31 @@
 import { assert } from "../assert.js";
-import { type Fault, toMeshError } from "../errors.js";
+import { type Fault, MeshError, toMeshError } from "../errors.js";
 import { getOrAdd } from "../get-or-add.js";
 import { noSpan, type Span } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
 import { CallAbort } from "./call-signal.js";
 import { untilAborted } from "./dispatch.js";
 
+/** An item on its way, and its caller, who waits for the result. */
+export interface Gathered<Item, Result> {
+  readonly item: Item;
+  /** The caller's own. */
+  readonly context: CallContext;
+  readonly isSettled: boolean;
+  resolve(result: Result): void;
+  reject(reason: unknown): void;
+}
+
 export interface GatherOptions<Item, Result> {
-  /** Answers every item, in order, in one call; a lone item has its own context. */
-  readonly send: (items: readonly Item[], context: CallContext) => Promise<readonly Result[]>;
+  /** Settles every item, in one call; a lone item has its own context. Those it has not settled when it rejects fail as it does. */
+  readonly send: (
+    gathered: readonly Gathered<Item, Result>[],
+    context: CallContext,
+  ) => Promise<void>;
   /** Items that wait at once, and so the most of one call: as many go out without waiting for the turn to end. */
   readonly itemsMax: number;
   /** Only items of one kind go together. */
   readonly kindOf?: (item: Item) => string;
-}
-
-interface Waiting<Item, Result> {
-  readonly item: Item;
-  readonly context: CallContext;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (reason: unknown) => void;
 }
 
 /** What one item alone can cause: it must not become the error of those it went with. */
@@ -28,7 +34,7 @@ const faultsOfOne: ReadonlySet<Fault> = new Set(["empty", "invalid", "not_found"
 /** Calls that are made in one turn of the event loop go out as one. Each caller sees what its own call would give it. */
 export class Gather<Item, Result> {
   readonly #options: GatherOptions<Item, Result>;
-  #waiting: Waiting<Item, Result>[] = [];
+  #waiting: Gathered<Item, Result>[] = [];
 
   constructor(options: GatherOptions<Item, Result>) {
     this.#options = options;
@@ -39,7 +45,7 @@ export class Gather<Item, Result> {
     const { signal } = context;
     signal.throwIfAborted();
     const result = new Promise<Result>((resolve, reject) => {
-      const caller = { item, context, resolve, reject };
+      const caller = gathered(item, context, { resolve, reject });
       // The trace of a sampled request shows every call that was made for it.
       if (context.trace.isSampled) void this.#sendAlone(caller);
       else this.#wait(caller);
@@ -47,7 +53,7 @@ export class Gather<Item, Result> {
     return await untilAborted(result, signal);
   }
 
-  #wait(caller: Waiting<Item, Result>): void {
+  #wait(caller: Gathered<Item, Result>): void {
     if (this.#waiting.length === 0) setImmediate(() => this.#flush());
     this.#waiting.push(caller);
     if (this.#waiting.length >= this.#options.itemsMax) this.#flush();
@@ -63,58 +69,88 @@ export class Gather<Item, Result> {
     }
   }
 
-  #groupsOf(callers: readonly Waiting<Item, Result>[]): Iterable<readonly Waiting<Item, Result>[]> {
+  #groupsOf(
+    callers: readonly Gathered<Item, Result>[],
+  ): Iterable<readonly Gathered<Item, Result>[]> {
     const { kindOf = () => "" } = this.#options;
-    const groups = new Map<string, Waiting<Item, Result>[]>();
+    const groups = new Map<string, Gathered<Item, Result>[]>();
     for (const caller of callers) getOrAdd(groups, kindOf(caller.item), () => []).push(caller);
     return groups.values();
   }
 
   /** Settles every caller; never rejects. */
-  async #sendTogether(group: readonly Waiting<Item, Result>[]): Promise<void> {
+  async #sendTogether(group: readonly Gathered<Item, Result>[]): Promise<void> {
     const shared = shareContext(group.map(({ context }) => context));
     try {
-      const results = await this.#send(group, shared.context);
+      await this.#send(group, shared.context);
       shared.context.trace.end();
-      group.forEach(({ resolve }, index) => {
-        // #send has counted them; a result may be undefined by its own type only.
-        resolve(results[index] as Result);
-      });
     } catch (thrown) {
       const error = toMeshError(thrown);
       shared.context.trace.end(error);
-      const isOfOne = faultsOfOne.has(error.fault);
-      for (const caller of group) {
-        if (!isOfOne) caller.reject(thrown);
-        else if (isPresent(caller)) void this.#sendAlone(caller);
-      }
+      const unsettled = group.filter(({ isSettled }) => !isSettled);
+      if (faultsOfOne.has(error.fault)) this.#sendEachAlone(unsettled);
+      else for (const caller of unsettled) caller.reject(thrown);
     } finally {
       shared.close();
     }
   }
 
+  #sendEachAlone(callers: readonly Gathered<Item, Result>[]): void {
+    for (const caller of callers.filter(isPresent)) void this.#sendAlone(caller);
+  }
+
   /** Settles the caller; never rejects. */
-  async #sendAlone(caller: Waiting<Item, Result>): Promise<void> {
+  async #sendAlone(caller: Gathered<Item, Result>): Promise<void> {
     try {
-      const [result] = await this.#send([caller], caller.context);
-      caller.resolve(result as Result);
+      await this.#send([caller], caller.context);
     } catch (thrown) {
       caller.reject(thrown);
     }
   }
 
-  async #send(
-    callers: readonly Waiting<Item, Result>[],
-    context: CallContext,
-  ): Promise<readonly Result[]> {
-    const items = callers.map(({ item }) => item);
-    const results = await this.#options.send(items, context);
-    assert(results.length === items.length, `${results.length} results for ${items.length} items`);
-    return results;
+  async #send(group: readonly Gathered<Item, Result>[], context: CallContext): Promise<void> {
+    await this.#options.send(group, context);
+    const forgotten = group.filter(({ isSettled }) => !isSettled).length;
+    assert(forgotten === 0, `${forgotten} of ${group.length} items have no result`);
   }
 }
 
-function isPresent({ context }: { readonly context: CallContext }): boolean {
+function gathered<Item, Result>(
+  item: Item,
+  context: CallContext,
+  { resolve, reject }: Pick<Gathered<Item, Result>, "resolve" | "reject">,
+): Gathered<Item, Result> {
+  const caller = {
+    item,
+    context,
+    isSettled: false,
+    resolve(result: Result) {
+      caller.isSettled = true;
+      resolve(result);
+    },
+    reject(reason: unknown) {
+      caller.isSettled = true;
+      reject(reason);
+    },
+  };
+  return caller;
+}
+
+/** Settles items with their results, in their order: an error is the answer of its own item only. */
+export function settleEach<Item, Result>(
+  group: readonly Gathered<Item, Result>[],
+  results: readonly (Result | MeshError)[],
+): void {
+  assert(results.length === group.length, `${results.length} results for ${group.length} items`);
+  for (const [index, caller] of group.entries()) {
+    // They have been counted; a result may be undefined by its own type only.
+    const result = results[index] as Result | MeshError;
+    if (result instanceof MeshError) caller.reject(result);
+    else caller.resolve(result);
+  }
+}
+
+export function isPresent({ context }: { readonly context: CallContext }): boolean {
   return !context.signal.aborted;
 }
 

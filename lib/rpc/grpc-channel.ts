@@ -1,21 +1,22 @@
 import {
   create,
+  type DescMessage,
   type DescMethod,
   type DescService,
-  fromBinary,
-  type Message,
+  type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
-import { credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { propagation } from "@opentelemetry/api";
+import { credentials, Client as GrpcClient } from "@grpc/grpc-js";
 import type { Clock } from "../clock.js";
 import type { Release } from "../defer.js";
-import { MeshError, toMeshError } from "../errors.js";
+import { type MeshError, toMeshError } from "../errors.js";
 import { getOrAdd } from "../get-or-add.js";
+import { mapEach } from "../map-each.js";
 import type { UpstreamCalls } from "../metrics/upstreams.js";
-import type { Facts, Span } from "../tracing/span.js";
+import type { Facts } from "../tracing/span.js";
 import {
+  type BidiCall,
   type CallContext,
   type Channel,
   type Client,
@@ -24,8 +25,7 @@ import {
   type UnaryCall,
 } from "./call.js";
 import { codeNameOf } from "./code-name.js";
-import { noteAttempts, toBuffer, traceKeptKey } from "./grpc-server.js";
-import { fromStatus } from "./status.js";
+import { callBidi, callUnary, type GrpcCall } from "./grpc-call.js";
 
 export interface GrpcChannelOptions {
   /** A gRPC target: `host:port`, `dns:///name:port`, or `ipv4:1.2.3.4:1,1.2.3.5:2`. Calls go round all addresses. */
@@ -54,7 +54,10 @@ export function createGrpcChannel(options: GrpcChannelOptions): Channel {
       options.defer(() => client.close());
       const { clock, calls } = options;
       const peer = { client, clock, calls, server: serverOf(options.address) };
-      return createClient(service, (method) => callOver(peer, method));
+      return createClient(service, {
+        unary: (method) => unaryOver(peer, method),
+        bidi: (method) => bidiOver(peer, method),
+      });
     },
   };
 }
@@ -96,7 +99,44 @@ function serverOf(target: string): Peer["server"] {
   return { address: match?.[1] ?? target, port: match?.[2] ? Number(match[2]) : undefined };
 }
 
-function callOver({ client, clock, calls, server }: Peer, method: DescMethod): UnaryCall {
+function unaryOver(peer: Peer, method: DescMethod): UnaryCall {
+  const begin = createBegin(peer, method);
+  return async (request, context) => {
+    const call = begin(context);
+    try {
+      const response = await callUnary(call, encode(method, request));
+      call.end();
+      return response;
+    } catch (thrown) {
+      call.end(toMeshError(thrown));
+      throw thrown;
+    }
+  };
+}
+
+/** The call ends when the stream does: completed, failed or left. */
+function bidiOver(peer: Peer, method: DescMethod): BidiCall {
+  const begin = createBegin(peer, method);
+  return async function* (requests, context) {
+    const call = begin(context);
+    try {
+      yield* callBidi(
+        call,
+        mapEach(requests, (request) => encode(method, request)),
+      );
+      call.end();
+    } catch (thrown) {
+      call.end(toMeshError(thrown));
+      throw thrown;
+    } finally {
+      // Reached without `end` when the reader went away.
+      call.end();
+    }
+  };
+}
+
+/** Opens the span of a call and its measurement; `end` closes both, once. */
+function createBegin({ client, clock, calls, server }: Peer, method: DescMethod) {
   const name = fullName(method);
   const measure = calls?.ofMethod(name);
   const peerFacts = {
@@ -108,92 +148,23 @@ function callOver({ client, clock, calls, server }: Peer, method: DescMethod): U
     const status = codeNameOf(error);
     return getOrAdd(known, status, () => ({ ...peerFacts, "rpc.response.status_code": status }));
   };
-  return async (request, context) => {
+  return (context: CallContext): GrpcCall & { end(error?: MeshError): void } => {
     const measured = measure?.();
     const span = context.trace.begin(name, { kind: "client" });
-    try {
-      const metadata = metadataOf(context, span);
-      const bytes = toBinary(method.input, create(method.input, request));
-      const call = { client, path: `/${name}`, bytes, metadata, method, clock, context, span };
-      const response = await callUnary(call);
-      span.describe(factsOf());
-      measured?.(undefined, span.exemplarId());
-      span.end();
-      return response;
-    } catch (thrown) {
-      const error = toMeshError(thrown);
-      span.describe(factsOf(error));
-      measured?.(error, span.exemplarId(error));
-      span.end(error);
-      throw thrown;
-    }
+    let hasEnded = false;
+    return {
+      ...{ client, method, clock, context, span },
+      end(error) {
+        if (hasEnded) return;
+        hasEnded = true;
+        span.describe(factsOf(error));
+        measured?.(error, span.exemplarId(error));
+        span.end(error);
+      },
+    };
   };
 }
 
-function callUnary(call: {
-  readonly client: GrpcClient;
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  readonly metadata: Metadata;
-  readonly method: DescMethod;
-  readonly clock: Clock;
-  readonly context: CallContext;
-  readonly span: Span;
-}): Promise<Message> {
-  const { clock, context } = call;
-  const { signal } = context;
-  if (signal.aborted) return Promise.reject(signal.reason);
-  return new Promise((resolve, reject) => {
-    // What is left of the deadline here is all that the next hop gets.
-    const deadline = clock.dateMs() + (context.deadlineAtMs - clock.nowMs());
-    const running = call.client.makeUnaryRequest(
-      call.path,
-      toBuffer,
-      (bytes: Buffer) => fromBinary(call.method.output, bytes),
-      call.bytes,
-      call.metadata,
-      { deadline },
-      (error: ServiceError | null, response?: Message) => {
-        signal.removeEventListener("abort", onAbort);
-        if (error !== null) reject(signal.aborted ? signal.reason : toFault(error));
-        else if (response !== undefined) resolve(response);
-        else reject(new MeshError("internal", `${call.path} answered without a message`));
-      },
-    );
-    running.on("metadata", (metadata) => noteAttempts(metadata, call.span));
-    running.on("status", ({ metadata }) => {
-      noteAttempts(metadata, call.span);
-      if (metadata.get(traceKeptKey).length > 0) call.span.keep();
-    });
-    const onAbort = (): void => running.cancel();
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-function metadataOf(context: CallContext, span: Span): Metadata {
-  const metadata = new Metadata();
-  metadata.set("x-request-id", context.requestId);
-  const traceContext = span.toContext();
-  if (traceContext !== undefined) {
-    propagation.inject(traceContext, metadata, {
-      set: (carrier, key, value) => carrier.set(key, value),
-    });
-  }
-  return metadata;
-}
-
-/** What the peer answered, or what the gRPC library says when no peer did. */
-function toFault(error: ServiceError): MeshError {
-  const statusBytes = error.metadata?.get("grpc-status-details-bin")[0];
-  const fault = fromStatus({
-    code: error.code,
-    message: error.details,
-    statusBytes: statusBytes instanceof Uint8Array ? statusBytes : undefined,
-  });
-  if (fault.fault !== "unavailable" || fault.details.retryAfterMs !== undefined) return fault;
-  // The library names addresses here, which are nobody's business outside.
-  return new MeshError("unavailable", "a service of the mesh cannot be reached", {
-    cause: error,
-    retryAfterMs: 1_000,
-  });
+function encode(method: DescMethod, request: MessageInitShape<DescMessage>): Uint8Array {
+  return toBinary(method.input, create(method.input, request));
 }

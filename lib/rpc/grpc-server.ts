@@ -1,4 +1,5 @@
-import type { EventEmitter } from "node:events";
+import { type EventEmitter, once } from "node:events";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import {
   create,
@@ -25,8 +26,7 @@ import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import type { Acceptor } from "../one-port.js";
 import type { Span } from "../tracing/span.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
-import type { CallSignal } from "./call-signal.js";
-import { dispatchStream, dispatchUnary } from "./dispatch.js";
+import { dispatchStream, dispatchUnary, untilAborted } from "./dispatch.js";
 import type { Entry, OpenEntry } from "./entry.js";
 import { toStatusBytes } from "./status.js";
 
@@ -72,13 +72,19 @@ export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
     server.addService(definition, implementation);
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
   return {
-    accept: (socket) => injector.injectConnection(socket),
+    accept(socket) {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      injector.injectConnection(socket);
+    },
     goAway: (waitMs) => injector.drain(waitMs),
     close: (waitMs) =>
       new Promise((resolve) => {
         const cancel = options.clock.at(options.clock.nowMs() + waitMs, () => {
-          server.forceShutdown();
+          // The library's `forceShutdown` knows no connections while channelz is off.
+          for (const socket of sockets) socket.destroy();
           resolve();
         });
         server.tryShutdown(() => {
@@ -124,27 +130,24 @@ function serveMethod(
   ) => {
     const entry = enter(method, call, options);
     const { context } = entry;
-    const isCallerUnaware = hasUnsampledCaller(context.trace);
-    // Whether the sampler of this process chose it at once, or its end did.
-    const isKept = (): boolean => isCallerUnaware && context.trace.isSampled;
+    const trailersOf = watchTrace(context.trace);
     try {
       const response = await dispatchUnary({ interceptors, info, context }, (inner) => {
         noteAttempts(call.metadata, inner.trace);
         return handler(decode(method, call.request), inner);
       });
-      answer(null, encode(method, response), isKept() ? traceKept() : undefined);
+      answer(null, encode(method, response), trailersOf());
     } catch (thrown) {
-      const error = toServiceError(toMeshError(thrown), context.requestId);
-      if (isKept()) error.metadata.merge(traceKept());
-      answer(error);
+      answer(toServiceError(toMeshError(thrown), context.requestId, trailersOf()));
     } finally {
       entry.close();
     }
   };
   const stream = async (call: StreamCall) => {
     const entry = enter(method, call, options);
+    const { context } = entry;
+    const trailersOf = watchTrace(context.trace);
     try {
-      const { context } = entry;
       const request = "read" in call ? decodeEach(method, call) : decode(method, call.request);
       const responses = dispatchStream(
         { interceptors, info, context },
@@ -153,11 +156,13 @@ function serveMethod(
           handler(request, inner) as AsyncIterable<unknown>,
       );
       for await (const response of responses) {
-        if (!call.write(encode(method, response))) await drained(call, context.signal);
+        if (!call.write(encode(method, response))) {
+          await untilAborted(once(call, "drain"), context.signal);
+        }
       }
-      call.end();
+      call.end(trailersOf());
     } catch (thrown) {
-      call.emit("error", toServiceError(toMeshError(thrown), entry.context.requestId));
+      call.emit("error", toServiceError(toMeshError(thrown), context.requestId, trailersOf()));
     } finally {
       entry.close();
     }
@@ -176,10 +181,16 @@ export function noteAttempts(metadata: Metadata, span: Span): void {
 /** Trailing metadata of an answer whose trace is kept though its caller did not say so: that keeps its part as well. */
 export const traceKeptKey = "arrowmesh-trace-kept";
 
-function traceKept(): Metadata {
-  const metadata = new Metadata();
-  metadata.set(traceKeptKey, "1");
-  return metadata;
+/** What the answer says of the trace, once it has ended here. */
+function watchTrace(entered: Span): () => Metadata | undefined {
+  const isCallerUnaware = hasUnsampledCaller(entered);
+  return () => {
+    // The sampler of this process chose it at once, or its end did.
+    if (!isCallerUnaware || !entered.isSampled) return undefined;
+    const metadata = new Metadata();
+    metadata.set(traceKeptKey, "1");
+    return metadata;
+  };
 }
 
 /** Whether the caller has a part in the trace, and has not said that it keeps it. */
@@ -237,15 +248,7 @@ function encode(method: DescMethod, response: unknown): Buffer {
   return toBuffer(toBinary(method.output, message));
 }
 
-function drained(call: EventEmitter, signal: CallSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    call.once("drain", resolve);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
-function toServiceError(error: MeshError, requestId: string) {
-  const metadata = new Metadata();
+function toServiceError(error: MeshError, requestId: string, metadata = new Metadata()) {
   metadata.set("grpc-status-details-bin", Buffer.from(toStatusBytes(error, requestId)));
   return { code: answerOf[error.fault].code as number, details: error.message, metadata };
 }

@@ -2,7 +2,6 @@
 
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { test } from "node:test";
 import { Client, credentials } from "@grpc/grpc-js";
 import { propagation } from "@opentelemetry/api";
@@ -15,48 +14,20 @@ import {
 } from "../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { callContext } from "../../test/support/call-context.js";
 import { idleTokenizer } from "../../test/support/idle-tokenizer.js";
+import { collect, each } from "../../test/support/messages.js";
+import { messageBytesMax, serveGrpc } from "../../test/support/serve-grpc.js";
+import { withResolvers } from "../../test/support/with-resolvers.js";
 import { sleep, systemClock } from "../clock.js";
 import { Deferred } from "../defer.js";
 import { MeshError } from "../errors.js";
-import { acceptHttp1, listenOnOnePort } from "../one-port.js";
 import { createTracing } from "../tracing/create-tracing.js";
 import { fakeTracing } from "../tracing/fake-tracing.js";
 import { noTracing, type Tracing } from "../tracing/tracing.js";
 import { type Binding, bind, type CallContext } from "./call.js";
-import { createOpenEntry } from "./entry.js";
 import { createGrpcChannel } from "./grpc-channel.js";
-import { createGrpcServer } from "./grpc-server.js";
 import { createReflection } from "./reflection.js";
 
-const messageBytesMax = 100_000;
 type Encode = (request: EncodeRequest, context: CallContext) => Promise<{ model: string }>;
-
-async function serve(
-  binding: Binding,
-  deferred: Deferred,
-  tracing: Tracing = noTracing,
-): Promise<number> {
-  const openEntry = createOpenEntry(systemClock, {
-    unaryMsMax: 10_000,
-    streamMsMax: 10_000,
-    tracing,
-  });
-  const grpc = createGrpcServer({
-    role: "test",
-    bindings: [{ binding, interceptors: [] }],
-    openEntry,
-    clock: systemClock,
-    messageBytesMax,
-    connectionAgeMsMax: 60_000,
-  });
-  const http1 = acceptHttp1(createServer());
-  const port = await listenOnOnePort(
-    { host: "127.0.0.1", port: 0, http1, http2: grpc },
-    deferred.defer,
-  );
-  deferred.defer(() => grpc.close(100));
-  return port;
-}
 
 function tokenizerBinding(encode: Encode): Binding {
   return bind(TokenizerService, { ...idleTokenizer, encode });
@@ -66,11 +37,13 @@ function tokenizerBinding(encode: Encode): Binding {
 async function withServers(
   bindings: readonly Binding[],
   use: (clientOf: ReturnType<typeof createGrpcChannel>["client"]) => Promise<void>,
-  tracing?: Tracing,
+  tracing: Tracing = noTracing,
 ): Promise<void> {
   const deferred = new Deferred();
   try {
-    const ports = await Promise.all(bindings.map((binding) => serve(binding, deferred, tracing)));
+    const ports = await Promise.all(
+      bindings.map((binding) => serveGrpc(binding, deferred.defer, { tracing })),
+    );
     const address = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
     const channel = createGrpcChannel({
       address,
@@ -121,15 +94,18 @@ test("a caller keeps its part of a trace that the other side's own sampler chose
       mayKeepUnsampled: () => true,
       export: () => {},
     });
-    const trace = fakeTracing(systemClock).begin({ isSampled: false }).begin("request");
+    const traceOf = () => fakeTracing(systemClock).begin({ isSampled: false }).begin("request");
+    const [unary, streaming] = [traceOf(), traceOf()];
     await withServers(
       [binding],
       async (clientOf) => {
-        await clientOf(TokenizerService).encode({ texts: ["a"] }, callContext({ trace }));
+        const client = clientOf(TokenizerService);
+        await client.encode({ texts: ["a"] }, callContext({ trace: unary }));
+        await collect(client.encodeStream(each([]), callContext({ trace: streaming })));
       },
       tracing,
     );
-    equal(trace.isSampled, isKept);
+    deepEqual([unary.isSampled, streaming.isSampled], [isKept, isKept]);
   }
 });
 
@@ -248,7 +224,7 @@ test("a stream ends when the caller has said all", async () => {
   try {
     const [reflection] = createReflection([TokenizerService]);
     ok(reflection);
-    const port = await serve(reflection, deferred);
+    const port = await serveGrpc(reflection, deferred.defer);
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
     deferred.defer(() => client.close());
     const call = client.makeBidiStreamRequest(
@@ -279,12 +255,3 @@ test("a message over the limit is refused", async () => {
     });
   });
 });
-
-/** A promise and the way to settle it, which Node 20 does not have yet. */
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}

@@ -105,6 +105,7 @@ const faultOfCode: Readonly<Record<number, Fault>> = {
   [Code.PermissionDenied]: "forbidden",
   [Code.Unauthenticated]: "unauthenticated",
   [Code.ResourceExhausted]: "overloaded",
+  [Code.Unimplemented]: "unsupported",
   [Code.Unavailable]: "unavailable",
 };
 

@@ -7,7 +7,7 @@ import type {
 } from "../../gen/arrowmesh/ratelimit/v1/ratelimit_pb.js";
 import { MeshError } from "../../lib/errors.js";
 import type { CallContext, Client } from "../../lib/rpc/call.js";
-import { Gather } from "../../lib/rpc/gather.js";
+import { Gather, settleEach } from "../../lib/rpc/gather.js";
 import { errorOf } from "../../lib/rpc/status.js";
 
 /** Decisions of one Decide call; the service takes four times as many. */
@@ -40,20 +40,22 @@ export function createDecide(
     kind === "take" ? ratelimit.take(value, context) : ratelimit.reserve(value, context);
   if (!options.isGathering) return decideAlone;
 
-  const gather = new Gather<Question, Verdict | MeshError>({
+  const gather = new Gather<Question, Verdict>({
     itemsMax: decisionsMax,
-    async send(questions, context) {
-      const [first, ...others] = questions;
-      if (first !== undefined && others.length === 0) return [await decideAlone(first, context)];
-      const decisions = questions.map((question) => ({ question }));
-      return (await ratelimit.decide({ decisions }, context)).outcomes.map(toVerdict);
+    async send(gathered, context) {
+      const [first, ...others] = gathered;
+      if (first !== undefined && others.length === 0) {
+        first.resolve(await decideAlone(first.item, context));
+        return;
+      }
+      const decisions = gathered.map(({ item }) => ({ question: item }));
+      settleEach(
+        gathered,
+        (await ratelimit.decide({ decisions }, context)).outcomes.map(toVerdict),
+      );
     },
   });
-  return async (question, context) => {
-    const verdict = await gather.call(question, context);
-    if (verdict instanceof MeshError) throw verdict;
-    return verdict;
-  };
+  return (question, context) => gather.call(question, context);
 }
 
 function toVerdict({ answer }: Outcome): Verdict | MeshError {

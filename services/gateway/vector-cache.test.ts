@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { MeshError } from "../../lib/errors.js";
 import type { CallSignal } from "../../lib/rpc/call-signal.js";
 import { noSpan } from "../../lib/tracing/span.js";
+import { withResolvers } from "../../test/support/with-resolvers.js";
 import { type Computed, VectorCache, type VectorOrder } from "./vector-cache.js";
 
 /** A computation that waits until the test ends it. */
@@ -263,13 +264,4 @@ function rowsOf(vectors: readonly Float32Array[]): number[][] {
 
 function turn(): Promise<void> {
   return new Promise(setImmediate);
-}
-
-function withResolvers<T>() {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (reason: unknown) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    [resolve, reject] = [yes, no];
-  });
-  return { promise, resolve, reject };
 }

@@ -11,7 +11,7 @@ import {
 } from "../../../gen/arrowmesh/tokenizer/v1/tokenizer_pb.js";
 import { assert } from "../../../lib/assert.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
-import { Gather } from "../../../lib/rpc/gather.js";
+import { Gather, settleEach } from "../../../lib/rpc/gather.js";
 import type { Input, WorkOrder } from "./order.js";
 
 /** Requests of one Encode call. */
@@ -51,11 +51,13 @@ export function createEncode(
       const options = [truncate, truncationSide, tokensMax, promptName, isSpecialAdded];
       return JSON.stringify([name, version, revision, ...options]);
     },
-    async send(asked, context) {
+    async send(gathered, context) {
+      const asked = gathered.map(({ item }) => item);
       const [first] = asked;
-      if (first === undefined) return [];
+      if (first === undefined) return;
       const inputs = asked.flatMap(({ order }) => order.inputs);
-      return split(await encodeAlone({ ...first.order, inputs }, first.model, context), asked);
+      const encodings = await encodeAlone({ ...first.order, inputs }, first.model, context);
+      settleEach(gathered, split(encodings, asked));
     },
   });
   return (order, model, context) =>
