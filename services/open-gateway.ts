@@ -165,6 +165,7 @@ function createParts(config: GatewayConfig, peers: Peers, platform: Platform) {
     tokenizer: tokenizer.channel,
     isTokenizerRemote: tokenizer.isRemote,
     inference: inference.channel,
+    isInferenceRemote: inference.isRemote,
     computeMsMax: common.requestMsMax,
     ...{ directory, limiter, admission, cache, clock },
     counts: metrics.work,

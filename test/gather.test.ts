@@ -20,6 +20,8 @@ test("requests at once share calls, and each is answered as if it were alone", {
     });
     const answers = await Promise.all(atOnce);
     const shared = await callsOf(mesh.roles.tokenizer?.url, "Encode");
+    const streams = await callsOf(mesh.roles.inference?.url, "EmbedEach");
+    const single = await callsOf(mesh.roles.inference?.url, "Embed");
     const decided = await callsOf(mesh.roles.ratelimit?.url, "Decide");
 
     const { json: alone } = await post(`${mesh.url}/embed`, { inputs: texts });
@@ -29,6 +31,37 @@ test("requests at once share calls, and each is answered as if it were alone", {
     }
     ok(decided > 0);
     ok(shared < requestsAtOnce, `${shared} Encode calls`);
+    ok(streams > 0);
+    ok(streams + single < requestsAtOnce / 2, `${streams} EmbedEach and ${single} Embed calls`);
+  } finally {
+    await mesh.stop();
+  }
+});
+
+test("who leaves takes no vector from those who stay", { timeout: 120_000 }, async () => {
+  const mesh = await startMesh("four", { CLIENT_BATCH_MAX: String(requestsAtOnce) });
+  try {
+    const texts = Array.from({ length: requestsAtOnce }, (_, index) => `stay ${index} or go`);
+    const leaver = new AbortController();
+    const isLeaving = (index: number): boolean => index % 3 === 0;
+    const atOnce = texts.map(async (inputs, index) => {
+      const response = await fetch(`${mesh.url}/embed`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ inputs }),
+        signal: isLeaving(index) ? leaver.signal : AbortSignal.timeout(60_000),
+      });
+      return ((await response.json()) as number[][])[0];
+    });
+    const settled = Promise.allSettled(atOnce);
+    await Promise.race(atOnce);
+    leaver.abort();
+    const answers = await settled;
+    const { json: alone } = await post(`${mesh.url}/embed`, { inputs: texts });
+    for (const [index, answer] of answers.entries()) {
+      if (answer.status === "rejected") ok(isLeaving(index), String(answer.reason));
+      else ok(distance(answer.value, (alone as number[][])[index]) <= 1e-6);
+    }
   } finally {
     await mesh.stop();
   }

@@ -1,5 +1,8 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  type EmbedRequest,
   type EmbedResponse,
+  type EmbedResponseSchema,
   InferenceService,
   type Job,
   Priority,
@@ -13,6 +16,7 @@ import { type Binding, bind, type CallContext } from "../../lib/rpc/call.js";
 import type { Row, RowOutput } from "./batching/batch.js";
 import type { CallTiming } from "./batching/items.js";
 import type { InferenceConfig } from "./config.js";
+import { embedEach } from "./embed-each.js";
 import type { LoadedModel } from "./models/loaded-model.js";
 import type { Repository } from "./models/repository.js";
 import type { WorkOptions } from "./models/served-model.js";
@@ -32,17 +36,24 @@ export function createInference(
     return sequences.map(({ ids, typeIds }) => ({ ids, typeIds, output }));
   };
 
+  const embed = async (
+    { job, sequences, normalize }: EmbedRequest,
+    context: CallContext,
+  ): Promise<MessageInitShape<typeof EmbedResponseSchema>> => {
+    const model = resolve(repository, job, ["embedding"]);
+    const { dimensions } = vectorsOf(model);
+    const rows = rowsOf(model, sequences, (normalize ?? true) ? "unit_vector" : "vector");
+    const vectors = new Float32Array(rows.length * dimensions);
+    const timing = await model.run(rows, optionsOf(job, context), (row, values) =>
+      vectors.set(values, row * dimensions),
+    );
+    return { ran: ranOf(model, timing), dimensions, vectors: bytesOf(vectors) };
+  };
+
   return bind(InferenceService, {
-    async embed({ job, sequences, normalize }, context) {
-      const model = resolve(repository, job, ["embedding"]);
-      const { dimensions } = vectorsOf(model);
-      const rows = rowsOf(model, sequences, (normalize ?? true) ? "unit_vector" : "vector");
-      const vectors = new Float32Array(rows.length * dimensions);
-      const timing = await model.run(rows, optionsOf(job, context), (row, values) =>
-        vectors.set(values, row * dimensions),
-      );
-      return { ran: ranOf(model, timing), dimensions, vectors: bytesOf(vectors) };
-    },
+    embed,
+
+    embedEach: (requests, context) => embedEach(requests, context, embed),
 
     async embedTokens({ job, sequences }, context) {
       const model = resolve(repository, job, ["embedding"]);

@@ -1,15 +1,11 @@
-import {
-  type InferenceService,
-  type Model,
-  type Ran,
-  Task,
-} from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
+import { type Model, type Ran, Task } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
 import type { Clock } from "../../../lib/clock.js";
-import type { CallContext, Client } from "../../../lib/rpc/call.js";
+import type { CallContext } from "../../../lib/rpc/call.js";
 import type { CallSignal } from "../../../lib/rpc/call-signal.js";
 import { inSpan } from "../../../lib/tracing/in-span.js";
 import type { Fitness } from "../model-directory.js";
 import type { Computed as ComputedVectors, VectorCache } from "../vector-cache.js";
+import type { EmbedCall } from "./embed-call.js";
 import { toFloat32 } from "./float32.js";
 import { refusal, type WorkOrder } from "./order.js";
 import { jobOf, type Tokenized, toComputed, type Usage, type Work } from "./work.js";
@@ -33,7 +29,7 @@ export type Embed = (order: EmbedOrder, context: CallContext) => Promise<Embedde
 
 export interface EmbedDeps {
   readonly work: Work;
-  readonly inference: Client<typeof InferenceService>;
+  readonly call: EmbedCall;
   readonly cache: VectorCache;
   readonly clock: Clock;
   /** What one computation may take, whoever waits for it. */
@@ -46,7 +42,7 @@ export const makesVectors: Fitness = {
 };
 
 /** inputs -> token ids -> vectors, remembered or new */
-export function createEmbed({ work, inference, cache, clock, computeMsMax }: EmbedDeps): Embed {
+export function createEmbed({ work, call, cache, clock, computeMsMax }: EmbedDeps): Embed {
   return async (order, context) => {
     const { results, usage } = await work(order, context, {
       operation: "embed",
@@ -89,7 +85,7 @@ export function createEmbed({ work, inference, cache, clock, computeMsMax }: Emb
       computedTokens = tokensAt(places, sequences);
       computedInputs = places.length;
       const deadlineAtMs = clock.nowMs() + computeMsMax;
-      const answer = await inference.embed(
+      const answer = await call(
         {
           job,
           normalize,

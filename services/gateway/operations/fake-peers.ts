@@ -119,6 +119,8 @@ export class FakePeers {
       this.#note("list");
       return { models: [...this.served] };
     },
+    // Nothing here gathers calls.
+    async *embedEach() {},
     // Token vectors are the ids; sparse vectors have the first id; label by label, scores are the number of tokens and up.
     embedTokens: ({ job, sequences }) => {
       this.#note(`embedTokens ${sequences.length} of ${job?.model}@${job?.version}`);

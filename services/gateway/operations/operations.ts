@@ -9,6 +9,7 @@ import type { VectorCache } from "../vector-cache.js";
 import { type Classify, createClassify, readsPairs } from "./classify.js";
 import { type Compare, createCompare } from "./compare.js";
 import { createEmbed, type Embed } from "./embed.js";
+import { createEmbedCall } from "./embed-call.js";
 import { createEmbedSparse, type EmbedSparse } from "./embed-sparse.js";
 import { createEmbedTokens, type EmbedTokens } from "./embed-tokens.js";
 import { createEncode } from "./encoding.js";
@@ -36,6 +37,8 @@ export interface OperationsDeps {
   /** Whether a call to the tokenizer costs so much that requests share one. */
   readonly isTokenizerRemote?: boolean;
   readonly inference: Channel;
+  /** The same of inference. */
+  readonly isInferenceRemote?: boolean;
   readonly directory: ModelDirectory;
   readonly limiter: Limiter;
   readonly admission: Admission;
@@ -56,7 +59,8 @@ export function createOperations(deps: OperationsDeps): Operations {
   const uncounted = createWork({ ...deps, encode });
   const { counts } = deps;
   const work = counts === undefined ? uncounted : countWork(uncounted, { ...deps, counts });
-  const embed = createEmbed({ ...deps, work, inference });
+  const call = createEmbedCall(inference, { isGathering: deps.isInferenceRemote ?? false });
+  const embed = createEmbed({ ...deps, work, call });
   const compare = createCompare(embed);
   const score = createClassify(work, inference, readsPairs);
   return {

@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Status } from "../../../google/rpc/status_pb.js";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file arrowmesh/inference/v1/inference.proto.
  */
 export const file_arrowmesh_inference_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("CiZhcnJvd21lc2gvaW5mZXJlbmNlL3YxL2luZmVyZW5jZS5wcm90bxIWYXJyb3dtZXNoLmluZmVyZW5jZS52MSJpCgNKb2ISDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIyCghwcmlvcml0eRgDIAEoDjIgLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUHJpb3JpdHkSDgoGY2FsbGVyGAQgASgJIi4KDVRva2VuU2VxdWVuY2USCwoDaWRzGAEgAygNEhAKCHR5cGVfaWRzGAIgAygNIl0KA1JhbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCHJldmlzaW9uGAMgASgJEhAKCHF1ZXVlX21zGAQgASgBEhIKCmNvbXB1dGVfbXMYBSABKAEimAEKDEVtYmVkUmVxdWVzdBIoCgNqb2IYASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkpvYhI4CglzZXF1ZW5jZXMYAiADKAsyJS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlRva2VuU2VxdWVuY2USFgoJbm9ybWFsaXplGAMgASgISACIAQFCDAoKX25vcm1hbGl6ZSJeCg1FbWJlZFJlc3BvbnNlEigKA3JhbhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUmFuEhIKCmRpbWVuc2lvbnMYAiABKA0SDwoHdmVjdG9ycxgDIAEoDCJ4ChJFbWJlZFRva2Vuc1JlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlImQKE0VtYmVkVG9rZW5zUmVzcG9uc2USKAoDcmFuGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5SYW4SEgoKZGltZW5zaW9ucxgCIAEoDRIPCgd2ZWN0b3JzGAMgAygMIngKEkVtYmVkU3BhcnNlUmVxdWVzdBIoCgNqb2IYASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkpvYhI4CglzZXF1ZW5jZXMYAiADKAsyJS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlRva2VuU2VxdWVuY2UidgoTRW1iZWRTcGFyc2VSZXNwb25zZRIoCgNyYW4YASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlJhbhI1Cgd2ZWN0b3JzGAIgAygLMiQuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5TcGFyc2VWZWN0b3IiLAoMU3BhcnNlVmVjdG9yEgsKA2lkcxgBIAMoDRIPCgd3ZWlnaHRzGAIgAygCIpABCg9DbGFzc2lmeVJlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlEgsKA3JhdxgDIAEoCBIMCgRoZWFkGAQgASgJIlwKEENsYXNzaWZ5UmVzcG9uc2USKAoDcmFuGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5SYW4SDgoGbGFiZWxzGAIgAygJEg4KBnNjb3JlcxgDIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJDChJMaXN0TW9kZWxzUmVzcG9uc2USLQoGbW9kZWxzGAEgAygLMh0uYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Nb2RlbCKbAwoFTW9kZWwSDAoEbmFtZRgBIAEoCRISCgpkaW1lbnNpb25zGAIgASgNEhIKCnRva2Vuc19tYXgYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEg8KB3Bvb2xpbmcYBSABKAkSDQoFZHR5cGUYBiABKAkSGAoQYmF0Y2hfdG9rZW5zX21heBgHIAEoDRIRCglxdWV1ZV9tYXgYCCABKA0SDwoHdmVyc2lvbhgJIAEoCRIQCghyZXZpc2lvbhgKIAEoCRIqCgR0YXNrGAsgASgOMhwuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5UYXNrEg4KBmxhYmVscxgMIAMoCRIYChBpc19kZWZhdWx0X21vZGVsGA0gASgIEg4KBndlaWdodBgOIAEoDRIWCg52ZXJzaW9uX2xhYmVscxgPIAMoCRISCgppc19oZWFsdGh5GBAgASgIEg4KBmRldmljZRgRIAEoCRIbChNiYXRjaF9zZXF1ZW5jZXNfbWF4GBIgASgNEhQKDHByb21wdF9uYW1lcxgTIAMoCSpRCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFBSSU9SSVRZX0lOVEVSQUNUSVZFEAESEQoNUFJJT1JJVFlfQlVMSxACKngKBFRhc2sSFAoQVEFTS19VTlNQRUNJRklFRBAAEhIKDlRBU0tfRU1CRURESU5HEAESFwoTVEFTS19DTEFTU0lGSUNBVElPThACEhIKDlRBU0tfUkVSQU5LSU5HEAMSGQoVVEFTS19TUEFSU0VfRU1CRURESU5HEAQylQQKEEluZmVyZW5jZVNlcnZpY2USWQoFRW1iZWQSJC5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkUmVxdWVzdBolLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZSIDkAIBEmsKC0VtYmVkVG9rZW5zEiouYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFRva2Vuc1JlcXVlc3QaKy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkVG9rZW5zUmVzcG9uc2UiA5ACARJrCgtFbWJlZFNwYXJzZRIqLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRTcGFyc2VSZXF1ZXN0GisuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFNwYXJzZVJlc3BvbnNlIgOQAgESYgoIQ2xhc3NpZnkSJy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkNsYXNzaWZ5UmVxdWVzdBooLmFycm93bWVzaC5pbmZlcmVuY2UudjEuQ2xhc3NpZnlSZXNwb25zZSIDkAIBEmgKCkxpc3RNb2RlbHMSKS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiouYXJyb3dtZXNoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACAWIGcHJvdG8z");
+  fileDesc("CiZhcnJvd21lc2gvaW5mZXJlbmNlL3YxL2luZmVyZW5jZS5wcm90bxIWYXJyb3dtZXNoLmluZmVyZW5jZS52MSJpCgNKb2ISDQoFbW9kZWwYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIyCghwcmlvcml0eRgDIAEoDjIgLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUHJpb3JpdHkSDgoGY2FsbGVyGAQgASgJIi4KDVRva2VuU2VxdWVuY2USCwoDaWRzGAEgAygNEhAKCHR5cGVfaWRzGAIgAygNIl0KA1JhbhINCgVtb2RlbBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCHJldmlzaW9uGAMgASgJEhAKCHF1ZXVlX21zGAQgASgBEhIKCmNvbXB1dGVfbXMYBSABKAEimAEKDEVtYmVkUmVxdWVzdBIoCgNqb2IYASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkpvYhI4CglzZXF1ZW5jZXMYAiADKAsyJS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlRva2VuU2VxdWVuY2USFgoJbm9ybWFsaXplGAMgASgISACIAQFCDAoKX25vcm1hbGl6ZSJeCg1FbWJlZFJlc3BvbnNlEigKA3JhbhgBIAEoCzIbLmFycm93bWVzaC5pbmZlcmVuY2UudjEuUmFuEhIKCmRpbWVuc2lvbnMYAiABKA0SDwoHdmVjdG9ycxgDIAEoDCJaChBFbWJlZEVhY2hSZXF1ZXN0EjMKBWNhbGxzGAEgAygLMiQuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFJlcXVlc3QSEQoJY2FuY2VsbGVkGAIgAygNIksKEUVtYmVkRWFjaFJlc3BvbnNlEjYKCG91dGNvbWVzGAEgAygLMiQuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZE91dGNvbWUihgEKDEVtYmVkT3V0Y29tZRIMCgRjYWxsGAEgASgNEjkKCHJlc3BvbnNlGAIgASgLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBmFuc3dlciJ4ChJFbWJlZFRva2Vuc1JlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlImQKE0VtYmVkVG9rZW5zUmVzcG9uc2USKAoDcmFuGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5SYW4SEgoKZGltZW5zaW9ucxgCIAEoDRIPCgd2ZWN0b3JzGAMgAygMIngKEkVtYmVkU3BhcnNlUmVxdWVzdBIoCgNqb2IYASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkpvYhI4CglzZXF1ZW5jZXMYAiADKAsyJS5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlRva2VuU2VxdWVuY2UidgoTRW1iZWRTcGFyc2VSZXNwb25zZRIoCgNyYW4YASABKAsyGy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLlJhbhI1Cgd2ZWN0b3JzGAIgAygLMiQuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5TcGFyc2VWZWN0b3IiLAoMU3BhcnNlVmVjdG9yEgsKA2lkcxgBIAMoDRIPCgd3ZWlnaHRzGAIgAygCIpABCg9DbGFzc2lmeVJlcXVlc3QSKAoDam9iGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Kb2ISOAoJc2VxdWVuY2VzGAIgAygLMiUuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Ub2tlblNlcXVlbmNlEgsKA3JhdxgDIAEoCBIMCgRoZWFkGAQgASgJIlwKEENsYXNzaWZ5UmVzcG9uc2USKAoDcmFuGAEgASgLMhsuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5SYW4SDgoGbGFiZWxzGAIgAygJEg4KBnNjb3JlcxgDIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJDChJMaXN0TW9kZWxzUmVzcG9uc2USLQoGbW9kZWxzGAEgAygLMh0uYXJyb3dtZXNoLmluZmVyZW5jZS52MS5Nb2RlbCKbAwoFTW9kZWwSDAoEbmFtZRgBIAEoCRISCgpkaW1lbnNpb25zGAIgASgNEhIKCnRva2Vuc19tYXgYAyABKA0SFwoPdm9jYWJ1bGFyeV9zaXplGAQgASgNEg8KB3Bvb2xpbmcYBSABKAkSDQoFZHR5cGUYBiABKAkSGAoQYmF0Y2hfdG9rZW5zX21heBgHIAEoDRIRCglxdWV1ZV9tYXgYCCABKA0SDwoHdmVyc2lvbhgJIAEoCRIQCghyZXZpc2lvbhgKIAEoCRIqCgR0YXNrGAsgASgOMhwuYXJyb3dtZXNoLmluZmVyZW5jZS52MS5UYXNrEg4KBmxhYmVscxgMIAMoCRIYChBpc19kZWZhdWx0X21vZGVsGA0gASgIEg4KBndlaWdodBgOIAEoDRIWCg52ZXJzaW9uX2xhYmVscxgPIAMoCRISCgppc19oZWFsdGh5GBAgASgIEg4KBmRldmljZRgRIAEoCRIbChNiYXRjaF9zZXF1ZW5jZXNfbWF4GBIgASgNEhQKDHByb21wdF9uYW1lcxgTIAMoCSpRCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFBSSU9SSVRZX0lOVEVSQUNUSVZFEAESEQoNUFJJT1JJVFlfQlVMSxACKngKBFRhc2sSFAoQVEFTS19VTlNQRUNJRklFRBAAEhIKDlRBU0tfRU1CRURESU5HEAESFwoTVEFTS19DTEFTU0lGSUNBVElPThACEhIKDlRBU0tfUkVSQU5LSU5HEAMSGQoVVEFTS19TUEFSU0VfRU1CRURESU5HEAQygAUKEEluZmVyZW5jZVNlcnZpY2USWQoFRW1iZWQSJC5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkUmVxdWVzdBolLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRSZXNwb25zZSIDkAIBEmkKCUVtYmVkRWFjaBIoLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRFYWNoUmVxdWVzdBopLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRFYWNoUmVzcG9uc2UiA5ACASgBMAESawoLRW1iZWRUb2tlbnMSKi5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkVG9rZW5zUmVxdWVzdBorLmFycm93bWVzaC5pbmZlcmVuY2UudjEuRW1iZWRUb2tlbnNSZXNwb25zZSIDkAIBEmsKC0VtYmVkU3BhcnNlEiouYXJyb3dtZXNoLmluZmVyZW5jZS52MS5FbWJlZFNwYXJzZVJlcXVlc3QaKy5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkVtYmVkU3BhcnNlUmVzcG9uc2UiA5ACARJiCghDbGFzc2lmeRInLmFycm93bWVzaC5pbmZlcmVuY2UudjEuQ2xhc3NpZnlSZXF1ZXN0GiguYXJyb3dtZXNoLmluZmVyZW5jZS52MS5DbGFzc2lmeVJlc3BvbnNlIgOQAgESaAoKTGlzdE1vZGVscxIpLmFycm93bWVzaC5pbmZlcmVuY2UudjEuTGlzdE1vZGVsc1JlcXVlc3QaKi5hcnJvd21lc2guaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_rpc_status]);
 
 /**
  * Job is what every call says besides its sequences.
@@ -204,6 +206,100 @@ export const EmbedResponseSchema: GenMessage<EmbedResponse> = /*@__PURE__*/
   messageDesc(file_arrowmesh_inference_v1_inference, 4);
 
 /**
+ * EmbedEachRequest has more calls, or news of earlier ones.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedEachRequest
+ */
+export type EmbedEachRequest = Message<"arrowmesh.inference.v1.EmbedEachRequest"> & {
+  /**
+   * Calls of a stream are numbered from 0 as they come.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.EmbedRequest calls = 1;
+   */
+  calls: EmbedRequest[];
+
+  /**
+   * Numbers of calls that nobody waits for any more: what has not begun to run will not. Their answer is CANCELLED, unless
+   * they were done before. Numbers of no call are ignored.
+   *
+   * @generated from field: repeated uint32 cancelled = 2;
+   */
+  cancelled: number[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedEachRequest.
+ * Use `create(EmbedEachRequestSchema)` to create a new message.
+ */
+export const EmbedEachRequestSchema: GenMessage<EmbedEachRequest> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 5);
+
+/**
+ * EmbedEachResponse has the answers of calls that were done at the same time.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedEachResponse
+ */
+export type EmbedEachResponse = Message<"arrowmesh.inference.v1.EmbedEachResponse"> & {
+  /**
+   * In the order they were done.
+   *
+   * @generated from field: repeated arrowmesh.inference.v1.EmbedOutcome outcomes = 1;
+   */
+  outcomes: EmbedOutcome[];
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedEachResponse.
+ * Use `create(EmbedEachResponseSchema)` to create a new message.
+ */
+export const EmbedEachResponseSchema: GenMessage<EmbedEachResponse> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 6);
+
+/**
+ * EmbedOutcome is the answer to one call.
+ *
+ * @generated from message arrowmesh.inference.v1.EmbedOutcome
+ */
+export type EmbedOutcome = Message<"arrowmesh.inference.v1.EmbedOutcome"> & {
+  /**
+   * Number of the call.
+   *
+   * @generated from field: uint32 call = 1;
+   */
+  call: number;
+
+  /**
+   * What a call of its own would have answered.
+   *
+   * @generated from oneof arrowmesh.inference.v1.EmbedOutcome.answer
+   */
+  answer: {
+    /**
+     * The vectors.
+     *
+     * @generated from field: arrowmesh.inference.v1.EmbedResponse response = 2;
+     */
+    value: EmbedResponse;
+    case: "response";
+  } | {
+    /**
+     * Why there are none.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message arrowmesh.inference.v1.EmbedOutcome.
+ * Use `create(EmbedOutcomeSchema)` to create a new message.
+ */
+export const EmbedOutcomeSchema: GenMessage<EmbedOutcome> = /*@__PURE__*/
+  messageDesc(file_arrowmesh_inference_v1_inference, 7);
+
+/**
  * EmbedTokensRequest asks for the token vectors of some sequences.
  *
  * @generated from message arrowmesh.inference.v1.EmbedTokensRequest
@@ -229,7 +325,7 @@ export type EmbedTokensRequest = Message<"arrowmesh.inference.v1.EmbedTokensRequ
  * Use `create(EmbedTokensRequestSchema)` to create a new message.
  */
 export const EmbedTokensRequestSchema: GenMessage<EmbedTokensRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 5);
+  messageDesc(file_arrowmesh_inference_v1_inference, 8);
 
 /**
  * EmbedTokensResponse holds the token vectors of each sequence.
@@ -264,7 +360,7 @@ export type EmbedTokensResponse = Message<"arrowmesh.inference.v1.EmbedTokensRes
  * Use `create(EmbedTokensResponseSchema)` to create a new message.
  */
 export const EmbedTokensResponseSchema: GenMessage<EmbedTokensResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 6);
+  messageDesc(file_arrowmesh_inference_v1_inference, 9);
 
 /**
  * EmbedSparseRequest asks for the sparse vectors of some sequences.
@@ -292,7 +388,7 @@ export type EmbedSparseRequest = Message<"arrowmesh.inference.v1.EmbedSparseRequ
  * Use `create(EmbedSparseRequestSchema)` to create a new message.
  */
 export const EmbedSparseRequestSchema: GenMessage<EmbedSparseRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 7);
+  messageDesc(file_arrowmesh_inference_v1_inference, 10);
 
 /**
  * EmbedSparseResponse holds one sparse vector for each sequence.
@@ -320,7 +416,7 @@ export type EmbedSparseResponse = Message<"arrowmesh.inference.v1.EmbedSparseRes
  * Use `create(EmbedSparseResponseSchema)` to create a new message.
  */
 export const EmbedSparseResponseSchema: GenMessage<EmbedSparseResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 8);
+  messageDesc(file_arrowmesh_inference_v1_inference, 11);
 
 /**
  * SparseVector is the weights of some ids of the vocabulary; all others have weight 0.
@@ -348,7 +444,7 @@ export type SparseVector = Message<"arrowmesh.inference.v1.SparseVector"> & {
  * Use `create(SparseVectorSchema)` to create a new message.
  */
 export const SparseVectorSchema: GenMessage<SparseVector> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 9);
+  messageDesc(file_arrowmesh_inference_v1_inference, 12);
 
 /**
  * ClassifyRequest asks for the scores of some sequences.
@@ -391,7 +487,7 @@ export type ClassifyRequest = Message<"arrowmesh.inference.v1.ClassifyRequest"> 
  * Use `create(ClassifyRequestSchema)` to create a new message.
  */
 export const ClassifyRequestSchema: GenMessage<ClassifyRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 10);
+  messageDesc(file_arrowmesh_inference_v1_inference, 13);
 
 /**
  * ClassifyResponse holds the scores of each sequence.
@@ -426,7 +522,7 @@ export type ClassifyResponse = Message<"arrowmesh.inference.v1.ClassifyResponse"
  * Use `create(ClassifyResponseSchema)` to create a new message.
  */
 export const ClassifyResponseSchema: GenMessage<ClassifyResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 11);
+  messageDesc(file_arrowmesh_inference_v1_inference, 14);
 
 /**
  * ListModelsRequest has no fields yet.
@@ -441,7 +537,7 @@ export type ListModelsRequest = Message<"arrowmesh.inference.v1.ListModelsReques
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 12);
+  messageDesc(file_arrowmesh_inference_v1_inference, 15);
 
 /**
  * ListModelsResponse lists the models of this server.
@@ -462,7 +558,7 @@ export type ListModelsResponse = Message<"arrowmesh.inference.v1.ListModelsRespo
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 13);
+  messageDesc(file_arrowmesh_inference_v1_inference, 16);
 
 /**
  * Model describes one loaded version of a model.
@@ -609,7 +705,7 @@ export type Model = Message<"arrowmesh.inference.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_arrowmesh_inference_v1_inference, 14);
+  messageDesc(file_arrowmesh_inference_v1_inference, 17);
 
 /**
  * Who goes first when sequences wait.
@@ -727,6 +823,18 @@ export const InferenceService: GenService<{
     methodKind: "unary";
     input: typeof EmbedRequestSchema;
     output: typeof EmbedResponseSchema;
+  },
+  /**
+   * EmbedEach answers many Embed calls on one stream, each as soon as it is done, for callers who have many under way at
+   * once: a call of its own costs several times as much. What goes wrong with one call is its answer, and the stream goes
+   * on. It ends when the caller has closed its half and every call is answered. INVALID_ARGUMENT after more than 256 calls.
+   *
+   * @generated from rpc arrowmesh.inference.v1.InferenceService.EmbedEach
+   */
+  embedEach: {
+    methodKind: "bidi_streaming";
+    input: typeof EmbedEachRequestSchema;
+    output: typeof EmbedEachResponseSchema;
   },
   /**
    * EmbedTokens returns one vector for each token of each sequence, in order, before pooling.
