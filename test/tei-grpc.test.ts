@@ -19,6 +19,7 @@ import {
   EncodeResponseSchema,
   Info,
   InfoRequestSchema,
+  type InfoResponse,
   InfoResponseSchema,
   Predict,
   PredictRequestSchema,
@@ -84,6 +85,12 @@ for (const kind of kinds) {
         else equal(outcome.error?.code, difference.code, outcome.error?.message);
       });
     }
+
+    test("info tells the bounds of this server's batches", async () => {
+      const { answer } = await call.info("");
+      const { maxBatchTokens, maxBatchRequests } = answer?.message as InfoResponse;
+      deepEqual([maxBatchTokens, maxBatchRequests], [1_024, 16]);
+    });
   });
 }
 
@@ -189,7 +196,7 @@ function methodOf(id: string): keyof ReturnType<typeof callsOf> {
 
 /** Facts of the server and times are its own; everything else is equal, numbers nearly. */
 const ownFields = new Set([
-  ...["version", "sha", "maxBatchTokens"],
+  ...["version", "sha", "maxBatchTokens", "maxBatchRequests"],
   ...["totalTimeNs", "tokenizationTimeNs", "queueTimeNs", "inferenceTimeNs"],
 ]);
 
