@@ -150,7 +150,7 @@ export function settleEach<Item, Result>(
   }
 }
 
-export function isPresent({ context }: { readonly context: CallContext }): boolean {
+function isPresent({ context }: { readonly context: CallContext }): boolean {
   return !context.signal.aborted;
 }
 

@@ -23,6 +23,7 @@ import { type TextMapGetter, TraceFlags } from "@opentelemetry/api";
 import type { Clock } from "../clock.js";
 import { answerOf, MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
+import { mapEach } from "../map-each.js";
 import type { Acceptor } from "../one-port.js";
 import type { Span } from "../tracing/span.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
@@ -236,10 +237,10 @@ function decode(method: DescMethod, bytes: Uint8Array): unknown {
   }
 }
 
-async function* decodeEach(method: DescMethod, call: Readable): AsyncGenerator<unknown> {
+function decodeEach(method: DescMethod, call: Readable): AsyncIterable<unknown> {
   // By default, reading to the end would destroy the stream, which is also the way back.
   const messages: AsyncIterable<Uint8Array> = call.iterator({ destroyOnReturn: false });
-  for await (const bytes of messages) yield decode(method, bytes);
+  return mapEach(messages, (bytes) => decode(method, bytes));
 }
 
 function encode(method: DescMethod, response: unknown): Buffer {

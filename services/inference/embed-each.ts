@@ -34,13 +34,10 @@ export async function* embedEach(
   reading.catch(() => undefined);
   try {
     for (;;) {
-      for (;;) {
-        const outcomes = calls.takeDone();
-        if (outcomes.length === 0) break;
-        yield { outcomes };
-      }
-      if (calls.isOver) break;
-      await calls.nextTurn();
+      const outcomes = calls.takeDone();
+      if (outcomes.length > 0) yield { outcomes };
+      else if (calls.isOver) break;
+      else await calls.nextTurn();
     }
     await reading;
   } finally {

@@ -98,7 +98,12 @@ function isSmall({ sequences = [] }: EmbedRequest): boolean {
 }
 
 function settle(waiting: InFlight | undefined, { answer }: EmbedOutcome): void {
-  if (answer.case === "response") waiting?.resolve(answer.value);
-  else if (answer.case !== "error") waiting?.reject(new MeshError("internal", "an empty outcome"));
-  else if (errorOf(answer.value).fault !== "unavailable") waiting?.reject(errorOf(answer.value));
+  if (answer.case === "response") {
+    waiting?.resolve(answer.value);
+    return;
+  }
+  const isEmpty = answer.case === undefined;
+  const error = isEmpty ? new MeshError("internal", "an empty outcome") : errorOf(answer.value);
+  // What is not available is asked again.
+  if (error.fault !== "unavailable") waiting?.reject(error);
 }
