@@ -18,7 +18,7 @@ export function statusOf(asked: Asked, ruling: Ruling, dateMs: number): Status {
     const limitRemaining = asked === "unlimited" ? uint32Max : 0;
     return create(RateLimitResponse_DescriptorStatusSchema, { code: Code.OK, limitRemaining });
   }
-  const verdict = ruling.verdicts.get(asked);
+  const verdict = ruling.verdicts[asked.index];
   return create(RateLimitResponse_DescriptorStatusSchema, {
     code: codeOf(asked, ruling),
     currentLimit: asked.limit.shown,
@@ -29,7 +29,7 @@ export function statusOf(asked: Asked, ruling: Ruling, dateMs: number): Status {
 
 /** Shadow mode shows nothing; a quota only what it does to the request. */
 function codeOf(ask: Ask, { verdicts, areQuotasOver }: Ruling): Code {
-  const isOver = verdicts.get(ask)?.isOver === true;
+  const isOver = verdicts[ask.index]?.isOver === true;
   if (!isOver || ask.limit.isShadow) return Code.OK;
   return ask.mode === "quota" && !areQuotasOver ? Code.OK : Code.OVER_LIMIT;
 }

@@ -17,6 +17,8 @@ const entriesMax = 64;
 
 /** What is to be spent of the limit of one descriptor. */
 export interface Ask {
+  /** Place of the descriptor in the request. */
+  readonly index: number;
   readonly limit: Limit;
   /** The limit as the stores know it; undefined where it lets nothing pass, whatever was counted. */
   readonly rule: AppliedRule | undefined;
@@ -56,7 +58,7 @@ export function readAsks(
     if (one === undefined || descriptor === undefined) return "no limit";
     if (one.limit.quota === "unlimited") return "unlimited";
     if (replaced?.has(one.limit.name)) return "no limit";
-    return toAsk(one, request, descriptor, modes);
+    return toAsk(one, { request, descriptor, index }, modes);
   });
 }
 
@@ -68,11 +70,8 @@ function requireDescriptors({ domain, descriptors }: RateLimitRequest): void {
   if (descriptors.length > descriptorsMax) {
     throw invalid("descriptors", `more than ${descriptorsMax} descriptors`);
   }
-  for (const [index, { entries }] of descriptors.entries()) {
-    if (entries.length > entriesMax) {
-      throw invalid(`descriptors[${index}].entries`, `more than ${entriesMax} entries`);
-    }
-  }
+  const long = descriptors.findIndex(({ entries }) => entries.length > entriesMax);
+  if (long >= 0) throw invalid(`descriptors[${long}].entries`, `more than ${entriesMax} entries`);
 }
 
 function findOne(
@@ -106,16 +105,20 @@ function replacedNames(found: readonly (FoundLimit | undefined)[]): Set<string> 
   return names;
 }
 
-function toAsk(
-  { limit, key }: FoundLimit,
-  request: RateLimitRequest,
-  { hitsAddend, isNegativeHits }: RateLimitDescriptor,
-  modes: Modes,
-): Ask {
+/** What a limit was found for. */
+interface Place extends Pick<Ask, "index"> {
+  readonly request: RateLimitRequest;
+  readonly descriptor: RateLimitDescriptor;
+}
+
+function toAsk({ limit, key }: FoundLimit, place: Place, modes: Modes): Ask {
+  const { request, descriptor, index } = place;
+  const { hitsAddend, isNegativeHits } = descriptor;
   const { quota } = limit;
   const hits = hitsAddend === undefined ? Math.max(1, request.hitsAddend) : Number(hitsAddend);
   const mode = modeOf(limit, modes);
   return {
+    index,
     limit,
     rule: typeof quota === "string" ? undefined : toRule(limit, quota, key, mode),
     // More than all of a quota is refused, however much it is.

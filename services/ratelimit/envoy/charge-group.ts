@@ -1,5 +1,6 @@
+import type { Span } from "../../../lib/tracing/span.js";
 import { unitsMaxOf } from "../algorithms/quota.js";
-import type { AppliedRule, Charge, Decision, Item, ItemState } from "../stores/charge.js";
+import type { AppliedRule, Decision, Item, ItemState } from "../stores/charge.js";
 import type { LimitStore } from "../stores/store.js";
 import type { Ask } from "./ask.js";
 
@@ -14,12 +15,17 @@ export interface Verdict {
 
 export type Counters = Pick<LimitStore, "peek" | "spend" | "giveBack">;
 
+/** By the index of the ask; none where nothing was asked. */
+export type Verdicts = readonly (Verdict | undefined)[];
+
 /** Asks that are spent together or not at all. */
 export interface Group {
   readonly asks: readonly Ask[];
   readonly counters: Counters;
-  /** Where the verdicts of the group go; later ones replace earlier ones. */
-  readonly verdicts: Map<Ask, Verdict>;
+  /** Whose wait it is. */
+  readonly trace: Span;
+  /** Where the verdicts of the group go, each at the index of its ask; later ones replace earlier ones. */
+  readonly verdicts: Verdict[];
 }
 
 /** What is left changes between seeing it and spending it, while others spend too. */
@@ -30,13 +36,13 @@ const banned: Verdict = { isOver: true, remaining: 0, resetMs: 0, spentHits: 0 }
 
 /** Spends a group, or looks whether it could be spent; answers whether. */
 export async function chargeGroup(group: Group, act: "peek" | "spend"): Promise<boolean> {
-  const { asks, counters, verdicts } = group;
-  const counted = asks.filter(isCounted);
-  for (const ask of asks) if (ask.rule === undefined) verdicts.set(ask, banned);
+  const { asks, counters, trace } = group;
+  const isWhole = asks.every(isCounted);
+  const counted = isWhole ? asks : asks.filter(isCounted);
+  if (!isWhole) ban(group);
   if (counted.length === 0) return false;
-  const isWhole = counted.length === asks.length;
   const spends = act === "spend" && isWhole && counted.some(({ amount }) => amount > 0);
-  const charge = chargeOf(counted);
+  const charge = { items: itemsOf(counted), trace };
   const decision = await (spends ? counters.spend(charge) : counters.peek(charge));
   if (decision.allowed || !spends) {
     judge(group, counted, {
@@ -48,14 +54,19 @@ export async function chargeGroup(group: Group, act: "peek" | "spend"): Promise<
   return decision.allowed && isWhole;
 }
 
+/** What has no counter. */
+function ban({ asks, verdicts }: Group): void {
+  for (const { index, rule } of asks) if (rule === undefined) verdicts[index] = banned;
+}
+
 /** Gives hits back, as many as were spent and no more; what is given back is never over a limit. */
 export async function giveBack({ asks, counters, verdicts }: Group): Promise<void> {
   const counted = asks.filter(isCounted);
-  const states = counted.length === 0 ? [] : await counters.giveBack(chargeOf(counted).items);
+  const states = counted.length === 0 ? [] : await counters.giveBack(itemsOf(counted));
   for (const ask of asks) {
     const state = stateOf(states, ask.rule);
     const { remaining, resetMs } = state ?? { remaining: 0, resetMs: 0 };
-    verdicts.set(ask, { isOver: false, remaining, resetMs, spentHits: 0 });
+    verdicts[ask.index] = { isOver: false, remaining, resetMs, spentHits: 0 };
   }
 }
 
@@ -69,10 +80,10 @@ async function drain(group: Group, counted: readonly Counted[], refused: Decisio
   let { states } = refused;
   let spent: readonly Item[] = [];
   for (let tries = 0; tries < drainsMax && spent.length === 0; tries += 1) {
-    const items = chargeOf(metered).items.map((item) => cut(item, states));
+    const items = itemsOf(metered).map((item) => cut(item, states));
     const fitting = items.filter(({ amount }) => amount > 0);
     if (fitting.length === 0) break;
-    const decision = await group.counters.spend({ items: fitting });
+    const decision = await group.counters.spend({ items: fitting, trace: group.trace });
     if (decision.allowed) spent = fitting;
     states = [...decision.states, ...states];
   }
@@ -93,12 +104,12 @@ function judge({ verdicts }: Group, asks: readonly Counted[], outcome: Outcome):
   for (const ask of asks) {
     const before = stateOf(decision.states, ask.rule);
     const after = stateOf(states, ask.rule);
-    verdicts.set(ask, {
+    verdicts[ask.index] = {
       isOver: !decision.allowed && before !== undefined && before.retryAfterMs !== 0,
       remaining: after?.remaining ?? unitsMaxOf(ask.rule.quota),
       resetMs: after?.resetMs ?? 0,
       spentHits: spentOf(ask),
-    });
+    };
   }
 }
 
@@ -109,17 +120,17 @@ function isCounted(ask: Ask): ask is Counted {
 }
 
 /** Asks about the same counter are one item. */
-function chargeOf(asks: readonly Counted[]): Charge {
+function itemsOf(asks: readonly Counted[]): readonly Item[] {
   const [first] = asks;
   if (first !== undefined && asks.length === 1) {
-    return { items: [{ rule: first.rule, amount: first.amount, isHeld: false }] };
+    return [{ rule: first.rule, amount: first.amount, isHeld: false }];
   }
   const items = new Map<string, Item>();
   for (const { rule, amount } of asks) {
     const others = items.get(rule.key)?.amount ?? 0;
     items.set(rule.key, { rule, amount: others + amount, isHeld: false });
   }
-  return { items: [...items.values()] };
+  return [...items.values()];
 }
 
 function cut(item: Item, states: readonly ItemState[]): Item {

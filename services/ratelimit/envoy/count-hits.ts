@@ -18,24 +18,32 @@ export function countHits(
   nearLimitRatio: number,
 ): void {
   const { request, rules, asked, ruling } = decision;
-  asked.forEach((ask, index) => {
-    if (typeof ask === "string") return;
-    const verdict = ruling.verdicts.get(ask);
-    if (verdict === undefined) return;
-    count(countsOf(ask, index), ask, verdict, nearLimitRatio);
-  });
-
-  function countsOf({ limit }: Ask, index: number): HitCounts {
-    const { domain, descriptors } = request;
-    if (!limit.isDetailed && !limit.hasValuesInMetric) return hits.ofLimit(domain, limit);
-    const descriptor = descriptors[index];
-    const level = rules.get(domain);
-    // A limit that the request brought along has its path from the request.
-    if (descriptor === undefined || level === undefined || descriptor.limit !== undefined) {
-      return hits.ofPath(domain, limit.path);
-    }
-    return hits.ofPath(domain, metricPath(limit, level, descriptor.entries));
+  for (const ask of asked) {
+    if (typeof ask === "string") continue;
+    const verdict = ruling.verdicts[ask.index];
+    if (verdict === undefined) continue;
+    count(countsOf(ask, { request, rules, hits }), ask, verdict, nearLimitRatio);
   }
+}
+
+function countsOf(
+  { limit, index }: Ask,
+  of: {
+    readonly request: RateLimitRequest;
+    readonly rules: EnvoyRules;
+    readonly hits: HitCountsByPath;
+  },
+): HitCounts {
+  const { request, rules, hits } = of;
+  const { domain, descriptors } = request;
+  if (!limit.isDetailed && !limit.hasValuesInMetric) return hits.ofLimit(domain, limit);
+  const descriptor = descriptors[index];
+  const level = rules.get(domain);
+  // A limit that the request brought along has its path from the request.
+  if (descriptor === undefined || level === undefined || descriptor.limit !== undefined) {
+    return hits.ofPath(domain, limit.path);
+  }
+  return hits.ofPath(domain, metricPath(limit, level, descriptor.entries));
 }
 
 function count(counts: HitCounts, ask: Ask, verdict: Verdict, nearLimitRatio: number): void {

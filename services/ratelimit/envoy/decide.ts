@@ -1,13 +1,12 @@
 import type { Ask, Asked } from "./ask.js";
-import { type Counters, chargeGroup, type Group, giveBack, type Verdict } from "./charge-group.js";
+import { chargeGroup, type Group, giveBack, type Verdicts } from "./charge-group.js";
 
 export interface Ruling {
   /** Whether the request is refused, unless all requests pass. */
   readonly isOver: boolean;
   /** Whether there are quotas, and none has room. */
   readonly areQuotasOver: boolean;
-  /** One for each ask. */
-  readonly verdicts: ReadonlyMap<Ask, Verdict>;
+  readonly verdicts: Verdicts;
 }
 
 /**
@@ -15,26 +14,27 @@ export interface Ruling {
  * there are both limits and quotas, the quotas are looked at before: nothing is spent for a request that none of them
  * takes.
  */
-export async function decide(asked: readonly Asked[], counters: Counters): Promise<Ruling> {
-  const verdicts = new Map<Ask, Verdict>();
-  const { enforced, ...others } = divide(asked);
-  const group = { asks: enforced, counters, verdicts };
-  if (others.quotas.length + others.shadows.length + others.returned.length > 0) {
-    return await decideAll(group, others);
-  }
-  const isOver = enforced.length > 0 && !(await chargeGroup(group, "spend"));
-  return { isOver, areQuotasOver: false, verdicts };
+export async function decide(
+  asked: readonly Asked[],
+  deps: Pick<Group, "counters" | "trace">,
+): Promise<Ruling> {
+  const { counters, trace } = deps;
+  if (!asked.every(isEnforced)) return await decideByMode(divide(asked), deps);
+  const group: Group = { asks: asked, counters, trace, verdicts: [] };
+  const isOver = !(await chargeGroup(group, "spend"));
+  return { isOver, areQuotasOver: false, verdicts: group.verdicts };
 }
 
-async function decideAll(
-  group: Group & Pick<Ruling, "verdicts">,
-  { quotas, shadows, returned }: Omit<Divided, "enforced">,
+async function decideByMode(
+  { enforced, quotas, shadows, returned }: Divided,
+  deps: Pick<Group, "counters" | "trace">,
 ): Promise<Ruling> {
-  const { asks: enforced, verdicts } = group;
+  const group: Group = { ...deps, asks: enforced, verdicts: [] };
+  const { verdicts } = group;
   const each = (asks: readonly Ask[], act: "peek" | "spend") =>
     Promise.all(asks.map((ask) => chargeGroup({ ...group, asks: [ask] }, act)));
   const areOver = () =>
-    quotas.length > 0 && quotas.every((ask) => verdicts.get(ask)?.isOver === true);
+    quotas.length > 0 && quotas.every((ask) => verdicts[ask.index]?.isOver === true);
 
   if (returned.length > 0) await giveBack({ ...group, asks: returned });
   if (enforced.length > 0) await each(quotas, "peek");
@@ -47,15 +47,17 @@ async function decideAll(
 type Divided = Readonly<Record<"enforced" | "quotas" | "shadows" | "returned", readonly Ask[]>>;
 
 function divide(asked: readonly Asked[]): Divided {
-  const enforced: Ask[] = [];
-  const quotas: Ask[] = [];
-  const shadows: Ask[] = [];
-  const returned: Ask[] = [];
-  const byMode = { enforced, quota: quotas, shadow: shadows };
-  for (const ask of asked) {
-    if (typeof ask === "string") continue;
-    if (ask.isGivenBack) returned.push(ask);
-    else byMode[ask.mode].push(ask);
-  }
-  return { enforced, quotas, shadows, returned };
+  const asks = asked.filter((ask) => typeof ask !== "string");
+  const spent = asks.filter(({ isGivenBack }) => !isGivenBack);
+  return {
+    enforced: spent.filter(isEnforced),
+    quotas: spent.filter(({ mode }) => mode === "quota"),
+    shadows: spent.filter(({ mode }) => mode === "shadow"),
+    returned: asks.filter(({ isGivenBack }) => isGivenBack),
+  };
+}
+
+/** What nearly every request is made of. */
+function isEnforced(ask: Asked): ask is Ask {
+  return typeof ask !== "string" && !ask.isGivenBack && ask.mode === "enforced";
 }

@@ -15,7 +15,7 @@ export function dynamicMetadata(
   const described = descriptors.map((descriptor, index) => {
     const ask = asked[index];
     if (ask === undefined || typeof ask === "string") return describe(descriptor, undefined);
-    const isOver = verdicts.get(ask)?.isOver === true;
+    const isOver = verdicts[index]?.isOver === true;
     if (isOver && ask.mode === "quota") violations.push(index);
     return describe(descriptor, isOver ? undefined : ask.limit.metadata);
   });

@@ -8,7 +8,6 @@ import {
 } from "../../../gen/envoy/service/ratelimit/v3/rls_pb.js";
 import type { Clock } from "../../../lib/clock.js";
 import { type Binding, bind, type CallContext } from "../../../lib/rpc/call.js";
-import type { Span } from "../../../lib/tracing/span.js";
 import { statusOf } from "./answer.js";
 import { type Asked, readAsks } from "./ask.js";
 import type { Counters } from "./charge-group.js";
@@ -37,12 +36,7 @@ export function createShouldRateLimit(deps: {
 }): ShouldRateLimit {
   const { counters, config, count, clock } = deps;
 
-  async function answer(request: RateLimitRequest, trace: Span): Promise<RateLimitResponse> {
-    const rules = deps.rules();
-    const asked = readAsks(request, rules, config);
-    if (!rules.has(request.domain)) count.unknownDomain();
-    const ruling = await decide(asked, tracedCounters(counters, trace));
-    countHits({ request, rules, asked, ruling }, count.hits, config.nearLimitRatio);
+  function answer(request: RateLimitRequest, asked: readonly Asked[], ruling: Ruling) {
     const dateMs = clock.dateMs();
     const statuses = asked.map((ask) => statusOf(ask, ruling, dateMs));
     const response = create(RateLimitResponseSchema, { overallCode: overallCode(asked, ruling) });
@@ -61,7 +55,12 @@ export function createShouldRateLimit(deps: {
   return async (request, { trace }) => {
     count.request();
     try {
-      return await answer(request, trace);
+      const rules = deps.rules();
+      const asked = readAsks(request, rules, config);
+      if (!rules.has(request.domain)) count.unknownDomain();
+      const ruling = await decide(asked, { counters, trace });
+      countHits({ request, rules, asked, ruling }, count.hits, config.nearLimitRatio);
+      return answer(request, asked, ruling);
     } catch (error) {
       count.failure(error);
       throw error;
@@ -69,18 +68,9 @@ export function createShouldRateLimit(deps: {
   };
 }
 
-/** Whatever is asked of them is asked for this call. */
-function tracedCounters(counters: Counters, trace: Span): Counters {
-  return {
-    peek: (charge) => counters.peek({ ...charge, trace }),
-    spend: (charge) => counters.spend({ ...charge, trace }),
-    giveBack: (items) => counters.giveBack(items),
-  };
-}
-
 /** Over a limit that is not in shadow mode by itself. */
 function isRefused(ask: Asked, { verdicts }: Ruling): boolean {
-  return typeof ask !== "string" && !ask.limit.isShadow && verdicts.get(ask)?.isOver === true;
+  return typeof ask !== "string" && !ask.limit.isShadow && verdicts[ask.index]?.isOver === true;
 }
 
 export function createEnvoyRatelimit(shouldRateLimit: ShouldRateLimit): Binding {

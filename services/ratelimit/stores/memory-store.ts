@@ -64,10 +64,7 @@ export class MemoryStore implements LimitStore {
     this.#expire(nowMs);
     const known = reservation && this.#reservations.get(reservation.id);
     if (known !== undefined) return known.decision;
-    assert(
-      items.every((item) => canComeBack(item, reservation)),
-      "what is held needs an end",
-    );
+    for (const item of items) assert(canComeBack(item, reservation), "what is held needs an end");
     const entries = this.#entriesOf(items);
     if (!haveRoom(entries, nowMs)) return decisionNow(entries, nowMs);
     if (reservation !== undefined) this.#requireReservation();
