@@ -225,7 +225,10 @@ function enter(
 
 export const metadataGetter: TextMapGetter<Metadata> = {
   keys: (metadata) => Object.keys(metadata.getMap()),
-  get: (metadata, key) => metadata.get(key).map(String)[0],
+  get(metadata, key) {
+    const [value] = metadata.get(key);
+    return value === undefined ? undefined : String(value);
+  },
 };
 
 /** A request that is not valid Protobuf, or holds text that is not UTF-8, is the caller's mistake. */

@@ -1,4 +1,5 @@
 import { MeshError } from "../../../lib/errors.js";
+import type { Span } from "../../../lib/tracing/span.js";
 import { addCharge, type RedisCharge, type ScriptInput } from "./redis-charge.js";
 import type { ChargeReply, RedisConnection } from "./redis-connection.js";
 
@@ -76,7 +77,8 @@ export class DecisionBatches {
     try {
       const input: ScriptInput = { keys: [], arguments: [this.#reservationsMax] };
       for (const { charge } of batch) addCharge(input, charge, keys);
-      const traces = new Set(batch.flatMap(({ charge }) => charge.trace ?? []));
+      const traces = new Set<Span>();
+      for (const { charge } of batch) if (charge.trace !== undefined) traces.add(charge.trace);
       const [nowMs, expired, ...replies] = await this.#connection.run(
         (redis) => redis.decide(input.keys.length, ...input.keys, ...input.arguments),
         { traces, script: "decide", charges: batch.length },

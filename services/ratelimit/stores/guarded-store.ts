@@ -93,8 +93,11 @@ export class GuardedStore implements LimitStore {
   async spend(charge: Charge): Promise<Decision> {
     if (charge.items.length === 0) return nothingToDecide;
     if (!this.#breaker.isClosed) return await this.#spendLocally(charge);
-    const answer = await this.#askToSpend(charge);
-    return answer === away ? await this.#local.spend(charge) : answer;
+    if (charge.reservation !== undefined) this.#localIds.delete(charge.reservation.id);
+    const answer = await this.#ask(this.#shared.spend(charge));
+    if (answer !== away) return answer;
+    this.#unknownOutcomes += 1;
+    return await this.#local.spend(charge);
   }
 
   /** What cannot be given back in the shared store is lost to the callers. */
@@ -163,13 +166,6 @@ export class GuardedStore implements LimitStore {
       this.#localIds.add(reservation.id, { nowMs, dueAtMs: nowMs + reservation.ttlMs });
     }
     return await this.#local.spend(charge);
-  }
-
-  async #askToSpend(charge: Charge): Promise<Decision | typeof away> {
-    if (charge.reservation !== undefined) this.#localIds.delete(charge.reservation.id);
-    const answer = await this.#ask(this.#shared.spend(charge));
-    if (answer === away) this.#unknownOutcomes += 1;
-    return answer;
   }
 
   /** Only an outage makes it `away`: overload and bugs are thrown to the caller. */

@@ -59,7 +59,12 @@ export class OverLimitStore extends StoreAround {
   #refusedOf(items: readonly Item[]): readonly ItemState[] {
     if (this.#cache.size === 0) return none;
     const nowMs = this.#clock.nowMs();
-    return items.flatMap((item) => this.#cache.find(item, nowMs) ?? none);
+    const refused: ItemState[] = [];
+    for (const item of items) {
+      const state = this.#cache.find(item, nowMs);
+      if (state !== undefined) refused.push(state);
+    }
+    return refused;
   }
 
   #forget(items: readonly Item[]): void {

@@ -51,29 +51,30 @@ export class RedisStore implements LimitStore {
     });
   }
 
-  async peek(charge: Charge): Promise<Decision> {
-    if (charge.items.length === 0) return nothingToDecide;
-    return await this.#decide(charge, { mode: "peek", items: spentForGood(charge.items) });
+  async peek({ items, trace }: Charge): Promise<Decision> {
+    if (items.length === 0) return nothingToDecide;
+    return await this.#decide(items, { mode: "peek", items: spentForGood(items), trace });
   }
 
   async spend(charge: Charge): Promise<Decision> {
-    const { items, reservation } = charge;
+    const { items, reservation, trace } = charge;
     if (items.length === 0) return nothingToDecide;
     if (reservation === undefined) {
-      return await this.#decide(charge, { mode: "spend", items: spentForGood(charge.items) });
+      return await this.#decide(items, { mode: "spend", items: spentForGood(items), trace });
     }
     const { id, ttlMs } = reservation;
     const record = { key: recordKeyOf(id), text: toRecordText(charge) };
-    return await this.#decide(charge, {
+    return await this.#decide(items, {
       mode: "hold",
       items: spentUnder(items, { ttlMs, finalMs: 0 }),
       hold: { id: plainId(id), ttlMs, record },
+      trace,
     });
   }
 
   async giveBack(items: readonly Item[]): Promise<readonly ItemState[]> {
     if (items.length === 0) return [];
-    const restored = await this.#decide({ items }, { mode: "restore", items: spentForGood(items) });
+    const restored = await this.#decide(items, { mode: "restore", items: spentForGood(items) });
     return restored.states;
   }
 
@@ -93,8 +94,9 @@ export class RedisStore implements LimitStore {
     return undefined;
   }
 
-  async #decide({ items, trace }: Charge, charge: RedisCharge): Promise<Decision> {
-    const { nowMs, reply } = await this.#batches.ask({ ...charge, trace });
+  /** `charge` has the items as Redis sees them. */
+  async #decide(items: readonly Item[], charge: RedisCharge): Promise<Decision> {
+    const { nowMs, reply } = await this.#batches.ask(charge);
     this.#onDecided?.(nowMs);
     const answer = readAnswer(items, reply);
     if (answer.kind === "known") return firstDecisionOf(requireRecord(answer.record));
