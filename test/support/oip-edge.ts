@@ -46,6 +46,7 @@ export async function openOipEdge({ refuse = false } = {}) {
     const served = { model: order.model, version: order.version === "" ? "1" : order.version };
     return {
       dimensions: 3,
+      areRemembered: false,
       vectors: order.inputs.map((text) => Float32Array.of(String(text).length, 0.5, -1)),
       usage: usageOf(
         order.inputs.map(() => 2),

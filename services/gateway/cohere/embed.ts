@@ -79,14 +79,15 @@ const truncationOf: Readonly<
 
 /** Written by hand, because vectors need their own number format. Without types: a list of vectors. */
 function write(
-  { vectors }: Embedded,
+  { vectors, areRemembered }: Embedded,
   types: readonly EmbeddingType[] | undefined,
   around: object,
 ): Buffer {
   const distinct = [...new Set(types ?? [])];
   const head = JSON.stringify(around);
   const all = types === undefined ? vectors : distinct.flatMap(() => vectors);
-  const writer = new JsonWriter(all, Buffer.byteLength(head) + (1 + all.length) * typeBytesMax);
+  const otherBytesMax = Buffer.byteLength(head) + (1 + all.length) * typeBytesMax;
+  const writer = new JsonWriter(all, { otherBytesMax, areRemembered });
   writer.text(`${head.slice(0, -1)},"embeddings":`);
   if (types === undefined) {
     writer.list(vectors, (vector) => writer.vector(vector));

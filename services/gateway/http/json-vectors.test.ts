@@ -25,9 +25,33 @@ test("rows are lists of a list", () => {
   equal(toJsonArrays([]).toString(), "[]");
 });
 
+test("vectors that are remembered are written as others are, the first time and later", (t) => {
+  const random = seeded(t);
+  const vectors = Array.from({ length: 20 }, (_, index) =>
+    Float32Array.from({ length: index }, () => random.int(2_000) / 1_000 - 1),
+  );
+  const others = vectors.map((vector) => vector.slice());
+  for (let round = 0; round < 3; round += 1) {
+    equal(toJsonArrays(vectors, true).toString(), toJsonArrays(others).toString());
+    // Among others, and in another order.
+    const some = vectors.filter(() => random.int(2) === 0).reverse();
+    equal(toJsonArrays(some, true).toString(), toJsonArrays(some).toString());
+  }
+});
+
+test("the text of a vector is remembered under the vector itself, not under its place or its values", () => {
+  const vector = Float32Array.of(1, 2);
+  equal(toJsonArrays([vector], true).toString(), "[[1,2]]");
+  // Nobody may do this; it shows that the text came from memory.
+  vector[0] = 7;
+  equal(toJsonArrays([vector], true).toString(), "[[1,2]]");
+  equal(toJsonArrays([vector]).toString(), "[[7,2]]");
+  equal(toJsonArrays([vector.slice()], true).toString(), "[[7,2]]");
+});
+
 test("the writer has room for the longest numbers and other text", () => {
   const longest = new Float32Array(1_000).fill(-987_654_300_000_000_000_000);
-  const writer = new JsonWriter([longest], 5);
+  const writer = new JsonWriter([longest], { otherBytesMax: 5 });
   writer.text("é");
   writer.vector(longest);
   deepEqual(writer.done().toString().split(",", 2), [

@@ -1,12 +1,22 @@
+import { LRUCache } from "lru-cache";
 import { float32BytesMax, writeFloat32 } from "./float32-text.js";
 
 const comma = 0x2c;
 const opening = 0x5b;
 const closing = 0x5d;
 
-/** Vectors as JSON, a list of lists: UTF-8 text in a buffer. */
-export function toJsonArrays(vectors: readonly Float32Array[]): Buffer {
-  const writer = new JsonWriter(vectors);
+/** Of texts and their vectors: some 2,700 of 384 dimensions. */
+export const keptBytesMax = 16 * 1024 * 1024;
+
+/** The texts of vectors that are written again and again: copying one takes a tenth of the time of writing it. */
+const kept = new LRUCache<Float32Array, Uint8Array>({
+  maxSize: keptBytesMax,
+  sizeCalculation: (text, { buffer }) => text.byteLength + buffer.byteLength,
+});
+
+/** Vectors as JSON, a list of lists: UTF-8 text in a buffer. Those that are `areRemembered` are never written to. */
+export function toJsonArrays(vectors: readonly Float32Array[], areRemembered = false): Buffer {
+  const writer = new JsonWriter(vectors, { areRemembered });
   writer.list(vectors, (vector) => writer.vector(vector));
   return writer.done();
 }
@@ -14,10 +24,24 @@ export function toJsonArrays(vectors: readonly Float32Array[]): Buffer {
 /** Writes JSON with vectors in it straight into bytes: no string is made for a number. */
 export class JsonWriter {
   readonly #bytes: Buffer;
+  readonly #areRemembered: boolean;
   #at = 0;
 
-  /** Room for these vectors, as numbers or in base64, and so many more bytes of other text. */
-  constructor(vectors: readonly Float32Array[], otherBytesMax = 0) {
+  /**
+   * Room for these vectors, as numbers or in base64, and so many more bytes of other text. Of vectors that are
+   * remembered, so that the same objects come again, the text is remembered too.
+   */
+  constructor(
+    vectors: readonly Float32Array[],
+    {
+      otherBytesMax = 0,
+      areRemembered = false,
+    }: {
+      readonly otherBytesMax?: number;
+      readonly areRemembered?: boolean;
+    } = {},
+  ) {
+    this.#areRemembered = areRemembered;
     const numbers = vectors.reduce((sum, vector) => sum + vector.length + 1, 0);
     this.#bytes = Buffer.allocUnsafe(numbers * (float32BytesMax + 1) + otherBytesMax + 2);
   }
@@ -28,6 +52,23 @@ export class JsonWriter {
 
   /** A list of numbers, each with the fewest digits that read back as the same float32. */
   vector(vector: Float32Array): void {
+    if (this.#areRemembered) this.#writeRemembered(vector);
+    else this.#write(vector);
+  }
+
+  #writeRemembered(vector: Float32Array): void {
+    const at = this.#at;
+    const text = kept.get(vector);
+    if (text === undefined) {
+      this.#write(vector);
+      kept.set(vector, new Uint8Array(this.#bytes.subarray(at, this.#at)));
+    } else {
+      this.#bytes.set(text, at);
+      this.#at += text.byteLength;
+    }
+  }
+
+  #write(vector: Float32Array): void {
     const bytes = this.#bytes;
     const allBits = new Uint32Array(vector.buffer, vector.byteOffset, vector.length);
     let at = this.#at;

@@ -64,11 +64,14 @@ export function urgencyOf(
 }
 
 /** Written by hand, because vectors need their own number format. */
-function toList({ vectors, usage }: Embedded, body: EmbeddingsBody): Buffer {
+function toList({ vectors, areRemembered, usage }: Embedded, body: EmbeddingsBody): Buffer {
   const { model, tokens } = usage;
   const spent = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
   const tail = `],"model":${JSON.stringify(model)},"usage":${spent}}`;
-  const writer = new JsonWriter(vectors, vectors.length * itemBytesMax + Buffer.byteLength(tail));
+  const otherBytesMax = vectors.length * itemBytesMax + Buffer.byteLength(tail);
+  // Other types are made anew for each answer.
+  const areSame = areRemembered && (body.embed_dtype ?? "float32") === "float32";
+  const writer = new JsonWriter(vectors, { otherBytesMax, areRemembered: areSame });
   writer.text('{"object":"list","data":[');
   for (const [index, vector] of vectors.entries()) {
     writer.text(`${index > 0 ? "," : ""}{"object":"embedding","index":${index},"embedding":`);

@@ -23,6 +23,8 @@ export interface Embedded {
   readonly dimensions: number;
   /** One for each input; shared with others, so never written to. */
   readonly vectors: readonly Float32Array[];
+  /** Whether the next request for the same inputs is likely to be answered by the very same objects. */
+  readonly areRemembered: boolean;
 }
 
 export type Embed = (order: EmbedOrder, context: CallContext) => Promise<Embedded>;
@@ -44,7 +46,7 @@ export const makesVectors: Fitness = {
 /** inputs -> token ids -> vectors, remembered or new */
 export function createEmbed({ work, call, cache, clock, computeMsMax }: EmbedDeps): Embed {
   return async (order, context) => {
-    const { results, usage } = await work(order, context, {
+    const { results, usage, isComputed } = await work(order, context, {
       operation: "embed",
       fitness: makesVectors,
       validate: (model) => requireDimensions(model, order),
@@ -61,11 +63,13 @@ export function createEmbed({ work, call, cache, clock, computeMsMax }: EmbedDep
         const isCut = dimensions < model.dimensions;
         return {
           dimensions,
+          isCut,
           vectors: isCut ? vectors.map((vector) => cut(vector, order, dimensions)) : vectors,
         };
       },
     });
-    return { usage, dimensions: results.dimensions, vectors: results.vectors };
+    const { dimensions, vectors, isCut } = results;
+    return { usage, dimensions, vectors, areRemembered: !isComputed && !isCut };
   };
 
   async function vectorsOf(

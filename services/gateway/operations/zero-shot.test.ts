@@ -18,7 +18,8 @@ const embed: Embed = async ({ inputs }) => {
     const angle = ((degrees[name] ?? 45) * Math.PI) / 180;
     return Float32Array.of(Math.cos(angle), Math.sin(angle));
   });
-  return { dimensions: 2, vectors, usage: usageOf(texts.map(() => 3)) };
+  const usage = usageOf(texts.map(() => 3));
+  return { dimensions: 2, vectors, areRemembered: false, usage };
 };
 
 const zeroShot = createZeroShot(embed);

@@ -136,8 +136,8 @@ function createEmbeddings(
       const body = read(embedBody);
       const { normalize = true, dimensions } = body;
       const order = Object.assign(orderOf(body, caller), { normalize, dimensions });
-      const { vectors, usage } = await operations.embed(order, caller.context);
-      return { json: toJsonArrays(vectors), usage };
+      const { vectors, areRemembered, usage } = await operations.embed(order, caller.context);
+      return { json: toJsonArrays(vectors, areRemembered), usage };
     },
 
     async embedAll(read, caller) {
@@ -170,7 +170,7 @@ function toTokenArrays({ vectors, dimensions }: EmbeddedTokens): Buffer {
   );
   const rows = inputs.reduce((sum, input) => sum + input.length, 0);
   // Two brackets and a comma around each input and each row.
-  const writer = new JsonWriter(vectors, 3 * (rows + inputs.length) + 2);
+  const writer = new JsonWriter(vectors, { otherBytesMax: 3 * (rows + inputs.length) + 2 });
   writer.text("[");
   for (const [place, input] of inputs.entries()) {
     writer.text(place > 0 ? ",[" : "[");
