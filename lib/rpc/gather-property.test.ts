@@ -44,17 +44,26 @@ async function runOnce(random: ReturnType<typeof seeded>): Promise<void> {
   const running = new Set<Call>();
   const lostIds = new Set<number>();
   const callers: Caller[] = [];
+  const sendTogether = (
+    gathered: readonly Gathered<Item, string>[],
+    context: CallContext,
+  ): Promise<void> => {
+    checkCall(
+      gathered.map(({ item }) => item),
+      context,
+      callers,
+    );
+    return answerLater({ gathered, context, running, lostIds });
+  };
   const gather = new Gather<Item, string>({
     itemsMax,
     kindOf: ({ kind }) => kind,
-    send: (gathered, context) => {
-      checkCall(
-        gathered.map(({ item }) => item),
-        context,
-        callers,
-      );
-      return answerLater({ gathered, context, running, lostIds });
-    },
+    sendAlone: (item, context) =>
+      new Promise((resolve, reject) => {
+        const lone = { item, context, isSettled: false, resolve, reject };
+        sendTogether([lone], context).catch(reject);
+      }),
+    sendTogether,
   });
   const begin = (): void => {
     const id = callers.length;

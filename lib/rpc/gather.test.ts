@@ -10,7 +10,13 @@ import type { CallContext } from "./call.js";
 import { Gather, type Gathered, settleEach } from "./gather.js";
 
 /** A gather whose calls are written down and answered by hand; an item's result is the item in capitals. */
-function open(options: { itemsMax?: number; kindOf?: (item: string) => string } = {}) {
+function open(
+  options: {
+    itemsMax?: number;
+    kindOf?: (item: string) => string;
+    faultsOfSharing?: ReadonlySet<Fault>;
+  } = {},
+) {
   const sent: {
     readonly gathered: readonly Gathered<string, string>[];
     readonly items: readonly string[];
@@ -21,7 +27,12 @@ function open(options: { itemsMax?: number; kindOf?: (item: string) => string } 
   const gather = new Gather<string, string>({
     itemsMax: 8,
     ...options,
-    send: (gathered, context) =>
+    sendAlone: (item, context) =>
+      new Promise((resolve, reject) => {
+        const answer = (): void => resolve(item.toUpperCase());
+        sent.push({ gathered: [], items: [item], context, answer, fail: reject });
+      }),
+    sendTogether: (gathered, context) =>
       new Promise((resolve, reject) => {
         const items = gathered.map(({ item }) => item);
         const answer = (): void => {
@@ -193,6 +204,20 @@ test("a mistake of one is not the error of another: each is sent again alone", a
   }
 });
 
+test("what is wrong with going together is nobody's error: who has no answer yet is sent again alone", async () => {
+  const { gather, sent } = open({ faultsOfSharing: new Set<Fault>(["unavailable"]) });
+  const [a, b] = ["a", "b"].map((item) => gather.call(item, callContext()));
+  await turn();
+  sent[0]?.gathered[0]?.resolve("first");
+  sent[0]?.fail(new MeshError("unavailable", "away"));
+  equal(await a, "first");
+  await turn();
+  deepEqual(itemsOf(sent).slice(1), [["b"]]);
+  sent[1]?.fail(new MeshError("unavailable", "still away"));
+  await rejects(b ?? fail(), { fault: "unavailable", message: "still away" });
+  equal(sent.length, 2);
+});
+
 test("any other failure is everybody's", async () => {
   const { gather, sent } = open();
   const results = ["a", "b"].map((item) => gather.call(item, callContext()));
@@ -205,7 +230,8 @@ test("any other failure is everybody's", async () => {
 test("an answer of another length is nobody's", async () => {
   const gather = new Gather<string, string>({
     itemsMax: 8,
-    send: async (gathered) => settleEach(gathered, ["only one"]),
+    sendAlone: () => fail(),
+    sendTogether: async (gathered) => settleEach(gathered, ["only one"]),
   });
   const results = ["a", "b"].map((item) => gather.call(item, callContext()));
   for (const result of results) await rejects(result, /1 results for 2 items/);
@@ -214,7 +240,8 @@ test("an answer of another length is nobody's", async () => {
 test("an item that is forgotten fails, and those that have a result keep it", async () => {
   const gather = new Gather<string, string>({
     itemsMax: 8,
-    send: async ([first]) => first?.resolve("A"),
+    sendAlone: () => fail(),
+    sendTogether: async ([first]) => first?.resolve("A"),
   });
   const [a, b] = ["a", "b"].map((item) => gather.call(item, callContext()));
   equal(await a, "A");

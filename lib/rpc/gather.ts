@@ -17,11 +17,15 @@ export interface Gathered<Item, Result> {
 }
 
 export interface GatherOptions<Item, Result> {
-  /** Settles every item, in one call; a lone item has its own context. Those it has not settled when it rejects fail as it does. */
-  readonly send: (
+  /** The call of one item, in its caller's own context. */
+  readonly sendAlone: (item: Item, context: CallContext) => Promise<Result>;
+  /** Settles two items or more, in one call. Those it has not settled when it rejects fail as it does. */
+  readonly sendTogether: (
     gathered: readonly Gathered<Item, Result>[],
     context: CallContext,
   ) => Promise<void>;
+  /** What is wrong with a call that several share, and with none of its items: those are sent again alone. */
+  readonly faultsOfSharing?: ReadonlySet<Fault>;
   /** Items that wait at once, and so the most of one call: as many go out without waiting for the turn to end. */
   readonly itemsMax: number;
   /** Only items of one kind go together. */
@@ -82,17 +86,24 @@ export class Gather<Item, Result> {
   async #sendTogether(group: readonly Gathered<Item, Result>[]): Promise<void> {
     const shared = shareContext(group.map(({ context }) => context));
     try {
-      await this.#send(group, shared.context);
+      await this.#options.sendTogether(group, shared.context);
+      const forgotten = group.filter(isUnsettled).length;
+      assert(forgotten === 0, `${forgotten} of ${group.length} items have no result`);
       shared.context.trace.end();
     } catch (thrown) {
       const error = toMeshError(thrown);
       shared.context.trace.end(error);
-      const unsettled = group.filter(({ isSettled }) => !isSettled);
-      if (faultsOfOne.has(error.fault)) this.#sendEachAlone(unsettled);
+      const unsettled = group.filter(isUnsettled);
+      if (this.#isNobodys(error)) this.#sendEachAlone(unsettled);
       else for (const caller of unsettled) caller.reject(thrown);
     } finally {
       shared.close();
     }
+  }
+
+  /** Whether an item may have another answer where it goes alone. */
+  #isNobodys({ fault }: MeshError): boolean {
+    return faultsOfOne.has(fault) || this.#options.faultsOfSharing?.has(fault) === true;
   }
 
   #sendEachAlone(callers: readonly Gathered<Item, Result>[]): void {
@@ -102,16 +113,10 @@ export class Gather<Item, Result> {
   /** Settles the caller; never rejects. */
   async #sendAlone(caller: Gathered<Item, Result>): Promise<void> {
     try {
-      await this.#send([caller], caller.context);
+      caller.resolve(await this.#options.sendAlone(caller.item, caller.context));
     } catch (thrown) {
       caller.reject(thrown);
     }
-  }
-
-  async #send(group: readonly Gathered<Item, Result>[], context: CallContext): Promise<void> {
-    await this.#options.send(group, context);
-    const forgotten = group.filter(({ isSettled }) => !isSettled).length;
-    assert(forgotten === 0, `${forgotten} of ${group.length} items have no result`);
   }
 }
 
@@ -148,6 +153,10 @@ export function settleEach<Item, Result>(
     if (result instanceof MeshError) caller.reject(result);
     else caller.resolve(result);
   }
+}
+
+function isUnsettled({ isSettled }: { readonly isSettled: boolean }): boolean {
+  return !isSettled;
 }
 
 function isPresent({ context }: { readonly context: CallContext }): boolean {

@@ -42,12 +42,8 @@ export function createDecide(
 
   const gather = new Gather<Question, Verdict>({
     itemsMax: decisionsMax,
-    async send(gathered, context) {
-      const [first, ...others] = gathered;
-      if (first !== undefined && others.length === 0) {
-        first.resolve(await decideAlone(first.item, context));
-        return;
-      }
+    sendAlone: decideAlone,
+    async sendTogether(gathered, context) {
       const decisions = gathered.map(({ item }) => ({ question: item }));
       settleEach(
         gathered,

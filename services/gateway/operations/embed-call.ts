@@ -6,7 +6,7 @@ import type {
   EmbedResponse,
   InferenceService,
 } from "../../../gen/arrowmesh/inference/v1/inference_pb.js";
-import { type Fault, MeshError, toMeshError } from "../../../lib/errors.js";
+import { type Fault, MeshError } from "../../../lib/errors.js";
 import { Mailbox } from "../../../lib/mailbox.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
 import { Gather, type Gathered } from "../../../lib/rpc/gather.js";
@@ -37,46 +37,19 @@ export function createEmbedCall(
 
   const gather = new Gather<EmbedRequest, EmbedResponse>({
     itemsMax: requestsMax,
-    async send(gathered, context) {
-      const [first, ...others] = gathered;
-      if (first !== undefined && others.length === 0) await sendAlone(first);
-      else await sendTogether(gathered, context);
-    },
+    sendAlone: inference.embed,
+    sendTogether: stream,
+    // grpc-js tries a call again that is not available, but no stream that has had an answer.
+    faultsOfSharing: faultsOfStream,
   });
   return (request, context) =>
     isSmall(request) ? gather.call(request, context) : inference.embed(request, context);
 
-  async function sendAlone({ item, context, resolve }: InFlight): Promise<void> {
-    resolve(await inference.embed(item, context));
-  }
-
-  async function sendTogether(gathered: readonly InFlight[], context: CallContext): Promise<void> {
-    try {
-      await stream(gathered, context);
-    } catch (thrown) {
-      if (!faultsOfStream.has(toMeshError(thrown).fault)) throw thrown;
-    }
-    // grpc-js tries a call again that is not available, but no stream that has had an answer.
-    await Promise.all(gathered.filter(({ isSettled }) => !isSettled).map(sendAgain));
-  }
-
-  /** Never rejects. */
-  async function sendAgain(waiting: InFlight): Promise<void> {
-    await sendAlone(waiting).catch(waiting.reject);
-  }
-
-  /** Ends when all are answered; those who are told to come again are not settled. */
+  /** Rejects with `unavailable` where some are told to come again, or have no answer: those are not settled. */
   async function stream(gathered: readonly InFlight[], context: CallContext): Promise<void> {
     const requests = new Mailbox<EmbedEachRequest>();
     requests.put({ calls: gathered.map(({ item }) => item) });
-    const leaving = gathered.map((waiting, call) => {
-      const { signal } = waiting.context;
-      const leave = (): void => {
-        if (!waiting.isSettled) requests.put({ cancelled: [call] });
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      return () => signal.removeEventListener("abort", leave);
-    });
+    const forgetCallers = tellLeaving(gathered, requests);
     let missing = gathered.length;
     try {
       for await (const { outcomes } of inference.embedEach(requests, context)) {
@@ -85,10 +58,30 @@ export function createEmbedCall(
         if (missing === 0) requests.close();
       }
     } finally {
-      for (const forget of leaving) forget();
+      forgetCallers();
       requests.close();
     }
+    if (gathered.every(({ isSettled, context: { signal } }) => isSettled || signal.aborted)) return;
+    throw new MeshError("unavailable", "a stream ended before all were answered");
   }
+}
+
+/** Says in the stream who leaves, until the function that it returns is called. */
+function tellLeaving(
+  gathered: readonly InFlight[],
+  requests: Mailbox<EmbedEachRequest>,
+): () => void {
+  const forgetting = gathered.map((waiting, call) => {
+    const { signal } = waiting.context;
+    const leave = (): void => {
+      if (!waiting.isSettled) requests.put({ cancelled: [call] });
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    return () => signal.removeEventListener("abort", leave);
+  });
+  return () => {
+    for (const forget of forgetting) forget();
+  };
 }
 
 function isSmall({ sequences = [] }: EmbedRequest): boolean {

@@ -51,7 +51,8 @@ export function createEncode(
       const options = [truncate, truncationSide, tokensMax, promptName, isSpecialAdded];
       return JSON.stringify([name, version, revision, ...options]);
     },
-    async send(gathered, context) {
+    sendAlone: ({ order, model }, context) => encodeAlone(order, model, context),
+    async sendTogether(gathered, context) {
       const asked = gathered.map(({ item }) => item);
       const [first] = asked;
       if (first === undefined) return;
