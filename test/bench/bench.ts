@@ -17,7 +17,7 @@ export interface Row {
 }
 
 const modelFolder = join(packageRoot, "models/all-MiniLM-L6-v2");
-const warmUpSeconds = 2;
+const warmUpSeconds = 6;
 
 /** A mesh under measurement, and the limit that it is compared with. */
 export class Bench {
@@ -64,9 +64,9 @@ export class Bench {
     this.#batches = options.batches;
   }
 
-  /** Until the code of the hot path is compiled. */
+  /** Until the code of the hot paths is compiled, in each process of it: also what only runs where requests gather. */
   async warmUp(mesh: Mesh): Promise<void> {
-    await this.#run(singleTexts(16), mesh, warmUpSeconds);
+    await this.#run(singleTexts(64), mesh, warmUpSeconds);
   }
 
   async load(spec: LoadSpec, mesh: Mesh = this.mesh): Promise<Loaded> {
