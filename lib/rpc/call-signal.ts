@@ -14,6 +14,12 @@ export interface CallSignal {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+/** Calls the listener once, when the signal aborts, unless the function that it returns is called before. */
+export function whenAborted(signal: CallSignal, listener: () => void): () => void {
+  signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
+}
+
 /** A signal, in the hands of who aborts it. */
 export class CallAbort implements CallSignal {
   aborted = false;
@@ -40,8 +46,7 @@ export class CallAbort implements CallSignal {
       if (other.reason !== undefined) this.abort(other.reason);
     };
     follow();
-    other.addEventListener("abort", follow, { once: true });
-    return () => other.removeEventListener("abort", follow);
+    return whenAborted(other, follow);
   }
 
   throwIfAborted(): void {

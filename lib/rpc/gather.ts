@@ -3,7 +3,7 @@ import { type Fault, MeshError, toMeshError } from "../errors.js";
 import { getOrAdd } from "../get-or-add.js";
 import { noSpan, type Span } from "../tracing/span.js";
 import type { CallContext } from "./call.js";
-import { CallAbort } from "./call-signal.js";
+import { CallAbort, whenAborted } from "./call-signal.js";
 import { untilAborted } from "./dispatch.js";
 
 /** An item on its way, and its caller, who waits for the result. */
@@ -180,14 +180,12 @@ function shareContext(contexts: readonly CallContext[]): {
   // The texts of a stream have one signal between them.
   const signals = new Set(contexts.map(({ signal }) => signal));
   let present = signals.size;
-  const leaving = [...signals].map((signal) => {
-    const leave = (): void => {
+  const leaving = [...signals].map((signal) =>
+    whenAborted(signal, () => {
       present -= 1;
       if (present === 0 && signal.reason !== undefined) shared.abort(signal.reason);
-    };
-    signal.addEventListener("abort", leave, { once: true });
-    return () => signal.removeEventListener("abort", leave);
-  });
+    }),
+  );
   return {
     context: {
       signal: shared,

@@ -11,6 +11,7 @@ import type { Clock } from "../clock.js";
 import { MeshError } from "../errors.js";
 import type { Span } from "../tracing/span.js";
 import { type CallContext, fullName } from "./call.js";
+import { whenAborted } from "./call-signal.js";
 import { noteAttempts, toBuffer, traceKeptKey } from "./grpc-server.js";
 import { fromStatus } from "./status.js";
 
@@ -37,15 +38,14 @@ export function callUnary(call: GrpcCall, request: Uint8Array): Promise<Message>
       metadataOf(call),
       { deadline: deadlineOf(call) },
       (error: ServiceError | null, response?: Message) => {
-        signal.removeEventListener("abort", onAbort);
+        forget();
         if (error !== null) reject(signal.aborted ? signal.reason : toFault(error));
         else if (response !== undefined) resolve(response);
         else reject(new MeshError("internal", `${pathOf(call)} answered without a message`));
       },
     );
     noteMetadata(running, call.span);
-    const onAbort = (): void => running.cancel();
-    signal.addEventListener("abort", onAbort, { once: true });
+    const forget = whenAborted(signal, () => running.cancel());
   });
 }
 
@@ -68,7 +68,7 @@ export async function* callBidi(
   );
   noteMetadata(running, call.span);
   const cancel = (): void => running.cancel();
-  signal.addEventListener("abort", cancel, { once: true });
+  const forget = whenAborted(signal, cancel);
   // Its failure is told by what the call ends with.
   running.on("error", () => {});
   void sendEach(running, requests);
@@ -78,7 +78,7 @@ export async function* callBidi(
     // Besides what the call ends with, the library throws nothing.
     throw signal.aborted ? signal.reason : toFault(thrown as ServiceError);
   } finally {
-    signal.removeEventListener("abort", cancel);
+    forget();
     cancel();
   }
 }

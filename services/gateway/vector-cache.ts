@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { assert } from "../../lib/assert.js";
 import { MeshError } from "../../lib/errors.js";
-import { CallAbort, type CallSignal } from "../../lib/rpc/call-signal.js";
+import { CallAbort, type CallSignal, whenAborted } from "../../lib/rpc/call-signal.js";
 import type { Span } from "../../lib/tracing/span.js";
 
 /** What an entry costs besides its key and its vector: two objects, and its places in the map and the list. */
@@ -179,11 +179,8 @@ export class VectorCache {
         leave();
         reject(reason);
       };
-      const onAbort = (): void => fail(signal.reason);
-      signal.addEventListener("abort", onAbort, { once: true });
-      wait()
-        .then(resolve, fail)
-        .finally(() => signal.removeEventListener("abort", onAbort));
+      const forget = whenAborted(signal, () => fail(signal.reason));
+      wait().then(resolve, fail).finally(forget);
     });
   }
 

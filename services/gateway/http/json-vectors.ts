@@ -6,7 +6,7 @@ const opening = 0x5b;
 const closing = 0x5d;
 
 /** Of texts and their vectors: some 2,700 of 384 dimensions. */
-export const keptBytesMax = 16 * 1024 * 1024;
+const keptBytesMax = 16 * 1024 * 1024;
 
 /** The texts of vectors that are written again and again: copying one takes a tenth of the time of writing it. */
 const kept = new LRUCache<Float32Array, Uint8Array>({

@@ -9,6 +9,7 @@ import type {
 import { type Fault, MeshError } from "../../../lib/errors.js";
 import { Mailbox } from "../../../lib/mailbox.js";
 import type { CallContext, Client } from "../../../lib/rpc/call.js";
+import { whenAborted } from "../../../lib/rpc/call-signal.js";
 import { Gather, type Gathered } from "../../../lib/rpc/gather.js";
 import { errorOf } from "../../../lib/rpc/status.js";
 
@@ -71,14 +72,11 @@ function tellLeaving(
   gathered: readonly InFlight[],
   requests: Mailbox<EmbedEachRequest>,
 ): () => void {
-  const forgetting = gathered.map((waiting, call) => {
-    const { signal } = waiting.context;
-    const leave = (): void => {
+  const forgetting = gathered.map((waiting, call) =>
+    whenAborted(waiting.context.signal, () => {
       if (!waiting.isSettled) requests.put({ cancelled: [call] });
-    };
-    signal.addEventListener("abort", leave, { once: true });
-    return () => signal.removeEventListener("abort", leave);
-  });
+    }),
+  );
   return () => {
     for (const forget of forgetting) forget();
   };
