@@ -12,52 +12,48 @@
 -- A counter that is as new has no key. A sorted set beside it has its open reservations by when they end; its members
 -- are "AMOUNT SPENT_AT_MS COUNTED ID", where COUNTED is 1 for one of the counters of a reservation, else 0.
 
-local TOKEN_BUCKET, SLIDING_WINDOW, FIXED_WINDOW = 1, 2, 3
-local call, pack, unpack_of = redis.call, struct.pack, struct.unpack
-local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, string.sub
+-- Redis makes each function anew for each call, and the more locals of the file it uses, the dearer it is: so there are few
+-- of both.
 
 -- A key lives so much longer than it must: its end is counted from the start of a script, which is before `now_ms`.
 local spare_ms = 10
 local parts = 64
 local ring_bytes = 8 * (parts + 1)
 
-local time = call("TIME")
-local now_ms = time[1] * 1000 + floor(time[2] / 1000)
+local time = redis.call("TIME")
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local expired = 0
 
--- A counter from the numbers in ARGV that begin at `at`, and where they end. It has all of its fields from the start: a
+-- A counter from the words in ARGV that begin at `at`, and where they end. It has all of its fields from the start: a
 -- table that grows costs more than all sums.
 local function counter_at(at, key, open_key)
-  local algorithm = ARGV[at] + 0
+  local algorithm = ARGV[at]
   local counter = {
-    algorithm = algorithm, key = key, open_key = open_key, units = ARGV[at + 1] + 0,
-    window_ms = algorithm <= FIXED_WINDOW and ARGV[at + 2] + 0 or 0,
-    per_window = algorithm == TOKEN_BUCKET and ARGV[at + 3] + 0 or 0,
+    algorithm = algorithm, key = key, open_key = open_key, units = ARGV[at + 1] + 0, window_ms = 0, per_window = 0,
     level = 0, first_due_ms = 0, last_due_ms = 0, part = 0, newest_units = 0, ring = "",
     amount = 0, held_ms = 0, counted = false, wait_ms = 0,
   }
-  if algorithm > FIXED_WINDOW then return counter, at + 2 end
-  return counter, at + (algorithm == TOKEN_BUCKET and 4 or 3)
+  if algorithm == "concurrency" then return counter, at + 2 end
+  counter.window_ms = ARGV[at + 2] + 0
+  if algorithm ~= "token_bucket" then return counter, at + 3 end
+  counter.per_window = ARGV[at + 3] + 0
+  return counter, at + 4
 end
 
-local function part_at(counter, at_ms) return floor(at_ms * parts / counter.window_ms) end
+local function part_at(counter, at_ms) return math.floor(at_ms * parts / counter.window_ms) end
 
 -- The first millisecond in which nothing of the part counts any more.
-local function end_of(counter, part) return ceil((part + parts + 1) * counter.window_ms / parts) end
+local function end_of(counter, part) return math.ceil((part + parts + 1) * counter.window_ms / parts) end
 
 local function units_of(counter, part)
   if counter.ring == "" then return 0 end
-  return (unpack_of("<d", counter.ring, part % (parts + 1) * 8 + 1))
+  return (struct.unpack("<d", counter.ring, part % (parts + 1) * 8 + 1))
 end
 
 -- Writes units from the place of one part to that of another, which is not before it.
 local function write_ring(counter, first, last, bytes)
   local ring = counter.ring == "" and string.rep("\0", ring_bytes) or counter.ring
-  counter.ring = sub(ring, 1, first * 8) .. bytes .. sub(ring, last * 8 + 9)
-end
-
-local function clear_ring(counter, first, last)
-  write_ring(counter, first, last, string.rep("\0", (last - first + 1) * 8))
+  counter.ring = string.sub(ring, 1, first * 8) .. bytes .. string.sub(ring, last * 8 + 9)
 end
 
 -- Makes the part that is now the newest. A clock that was set back makes all of it as if spent now.
@@ -80,141 +76,112 @@ local function advance(counter)
   if counter.ring ~= "" then
     for left = newest + 1, part do counter.level = counter.level - units_of(counter, left) end
     local first, last = (newest + 1) % (parts + 1), part % (parts + 1)
+    local zeros = string.rep("\0", ring_bytes)
     if first <= last then
-      clear_ring(counter, first, last)
+      write_ring(counter, first, last, string.sub(zeros, 1, (last - first + 1) * 8))
     else
-      clear_ring(counter, first, parts)
-      clear_ring(counter, 0, last)
+      write_ring(counter, first, parts, string.sub(zeros, 1, (parts - first + 1) * 8))
+      write_ring(counter, 0, last, string.sub(zeros, 1, (last + 1) * 8))
     end
   end
   local place = newest % (parts + 1)
-  write_ring(counter, place, place, pack("<d", units))
+  write_ring(counter, place, place, struct.pack("<d", units))
 end
 
--- `level` is what is spent: parts of a token bucket, units of a window, slots.
+-- `level` is what is spent: parts of a token bucket, units of a window, slots. Returns whether a reservation is due.
 local function read(counter)
-  local state = call("GET", counter.key)
+  local state = redis.call("GET", counter.key)
   local algorithm = counter.algorithm
-  if algorithm == SLIDING_WINDOW then counter.part = part_at(counter, now_ms) end
-  if not state then return end
-  if algorithm == TOKEN_BUCKET then
+  if algorithm == "sliding_window" then counter.part = part_at(counter, now_ms) end
+  if not state then return false end
+  if algorithm == "token_bucket" then
     local full_at_ms, rest
-    counter.first_due_ms, counter.last_due_ms, full_at_ms, rest = unpack_of("<dddd", state)
+    counter.first_due_ms, counter.last_due_ms, full_at_ms, rest = struct.unpack("<dddd", state)
     -- A clock that was set back costs a full bucket at most.
     local level = (full_at_ms - now_ms) * counter.per_window + rest
-    counter.level = min(max(level, 0), counter.units * counter.window_ms)
-  elseif algorithm == FIXED_WINDOW then
+    counter.level = math.min(math.max(level, 0), counter.units * counter.window_ms)
+  elseif algorithm == "fixed_window" then
     local window, spent
-    counter.first_due_ms, counter.last_due_ms, window, spent = unpack_of("<dddd", state)
+    counter.first_due_ms, counter.last_due_ms, window, spent = struct.unpack("<dddd", state)
     -- In a window to come it was spent before the clock was set back.
-    if window >= floor(now_ms / counter.window_ms) then counter.level = spent end
-  elseif algorithm == SLIDING_WINDOW then
+    if window >= math.floor(now_ms / counter.window_ms) then counter.level = spent end
+  elseif algorithm == "sliding_window" then
     counter.first_due_ms, counter.last_due_ms, counter.part, counter.newest_units, counter.level =
-      unpack_of("<ddddd", state)
-    counter.ring = sub(state, 41)
+      struct.unpack("<ddddd", state)
+    counter.ring = string.sub(state, 41)
     advance(counter)
   else
-    counter.first_due_ms, counter.last_due_ms, counter.level = unpack_of("<ddd", state)
+    counter.first_due_ms, counter.last_due_ms, counter.level = struct.unpack("<ddd", state)
   end
+  return counter.first_due_ms > 0 and counter.first_due_ms <= now_ms
 end
 
 local function write(counter)
   local algorithm, level = counter.algorithm, counter.level
   local first, last = counter.first_due_ms, counter.last_due_ms
   if level <= 0 and first == 0 then
-    call("DEL", counter.key)
+    redis.call("DEL", counter.key)
     return
   end
   local state, idle_ms = nil, 0
-  if algorithm == TOKEN_BUCKET then
+  if algorithm == "token_bucket" then
     local rest = level % counter.per_window
     idle_ms = (level - rest) / counter.per_window
-    state = pack("<dddd", first, last, now_ms + idle_ms, rest)
+    state = struct.pack("<dddd", first, last, now_ms + idle_ms, rest)
     idle_ms = idle_ms + 1
-  elseif algorithm == FIXED_WINDOW then
-    state = pack("<dddd", first, last, floor(now_ms / counter.window_ms), level)
+  elseif algorithm == "fixed_window" then
+    state = struct.pack("<dddd", first, last, math.floor(now_ms / counter.window_ms), level)
     idle_ms = counter.window_ms - now_ms % counter.window_ms
-  elseif algorithm == SLIDING_WINDOW then
-    state = pack("<ddddd", first, last, counter.part, counter.newest_units, level) .. counter.ring
+  elseif algorithm == "sliding_window" then
+    state = struct.pack("<ddddd", first, last, counter.part, counter.newest_units, level) .. counter.ring
     idle_ms = end_of(counter, counter.part) - now_ms
   else
-    state = pack("<ddd", first, last, level)
+    state = struct.pack("<ddd", first, last, level)
   end
-  if first > 0 then idle_ms = max(idle_ms, last - now_ms) end
-  call("SET", counter.key, state, "PX", idle_ms + spare_ms)
-end
-
-local function spend(counter, amount)
-  if counter.algorithm == TOKEN_BUCKET then amount = amount * counter.window_ms end
-  if counter.algorithm == SLIDING_WINDOW then
-    counter.newest_units = counter.newest_units + amount
-  end
-  counter.level = counter.level + amount
+  if first > 0 then idle_ms = math.max(idle_ms, last - now_ms) end
+  redis.call("SET", counter.key, state, "PX", idle_ms + spare_ms)
 end
 
 -- Takes back what was spent at `spent_at_ms`, unless it has come back by itself since.
 local function give_back(counter, amount, spent_at_ms)
   local algorithm = counter.algorithm
-  if algorithm == TOKEN_BUCKET then
+  if algorithm == "token_bucket" then
     amount = amount * counter.window_ms
-  elseif algorithm == FIXED_WINDOW then
+  elseif algorithm == "fixed_window" then
     local window_ms = counter.window_ms
-    if floor(spent_at_ms / window_ms) ~= floor(now_ms / window_ms) then return end
-  elseif algorithm == SLIDING_WINDOW then
+    if math.floor(spent_at_ms / window_ms) ~= math.floor(now_ms / window_ms) then return end
+  elseif algorithm == "sliding_window" then
     local part = part_at(counter, spent_at_ms)
     if part < counter.part - parts then return end
     if part >= counter.part then
-      amount = min(amount, counter.newest_units)
+      amount = math.min(amount, counter.newest_units)
       counter.newest_units = counter.newest_units - amount
     else
       local units, place = units_of(counter, part), part % (parts + 1)
-      amount = min(amount, units)
-      if amount > 0 then write_ring(counter, place, place, pack("<d", units - amount)) end
+      amount = math.min(amount, units)
+      if amount > 0 then write_ring(counter, place, place, struct.pack("<d", units - amount)) end
     end
   end
-  counter.level = max(0, counter.level - amount)
-end
-
--- Takes back what was spent last, never more than was spent.
-local function restore(counter, amount)
-  if counter.algorithm == TOKEN_BUCKET then amount = amount * counter.window_ms end
-  amount = min(amount, counter.level)
-  counter.level = counter.level - amount
-  if counter.algorithm ~= SLIDING_WINDOW then return end
-  local some = min(amount, counter.newest_units)
-  counter.newest_units = counter.newest_units - some
-  local part = counter.part - 1
-  while amount > some do
-    amount = amount - some
-    local units, place = units_of(counter, part), part % (parts + 1)
-    some = min(amount, units)
-    if some > 0 then write_ring(counter, place, place, pack("<d", units - some)) end
-    part = part - 1
-    if part < counter.part - parts then return end
-  end
+  counter.level = math.max(0, counter.level - amount)
 end
 
 -- Gives back what is due, so that a counter is right whenever anyone looks. Between a reservation's end and this look
 -- nobody spent, so giving back late comes to the same as giving back in time.
 local function expire(counter)
   local open_key = counter.open_key
-  local due = call("ZRANGE", open_key, "-inf", now_ms, "BYSCORE")
-  if #due > 0 then call("ZREMRANGEBYSCORE", open_key, "-inf", now_ms) end
+  local due = redis.call("ZRANGE", open_key, "-inf", now_ms, "BYSCORE")
+  if #due > 0 then redis.call("ZREMRANGEBYSCORE", open_key, "-inf", now_ms) end
   for _, member in ipairs(due) do
     local amount, spent_at_ms, counted = string.match(member, "^(%d+) (%d+) (%d) ")
     give_back(counter, tonumber(amount), tonumber(spent_at_ms))
     expired = expired + tonumber(counted)
   end
-  local first = call("ZRANGE", open_key, 0, 0, "WITHSCORES")
+  local first = redis.call("ZRANGE", open_key, 0, 0, "WITHSCORES")
   counter.first_due_ms = tonumber(first[2] or 0)
   if counter.first_due_ms == 0 then
     counter.last_due_ms = 0
     -- Slots are held by reservations only.
-    if counter.algorithm > FIXED_WINDOW then counter.level = 0 end
+    if counter.algorithm == "concurrency" then counter.level = 0 end
   end
   write(counter)
-end
-
-local function is_due(counter)
-  return counter.first_due_ms > 0 and counter.first_due_ms <= now_ms
 end

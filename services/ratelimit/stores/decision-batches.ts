@@ -1,7 +1,8 @@
 import { MeshError } from "../../../lib/errors.js";
 import type { Span } from "../../../lib/tracing/span.js";
+import { answerLength } from "./redis-answer.js";
 import { addCharge, type RedisCharge, type ScriptInput } from "./redis-charge.js";
-import type { ChargeReply, RedisConnection } from "./redis-connection.js";
+import type { RedisConnection, ReplyWord } from "./redis-connection.js";
 
 /** Charges of one call: a script runs alone, so all others wait as long as it takes. */
 const chargesMax = 64;
@@ -9,7 +10,7 @@ const chargesMax = 64;
 /** What was answered to one charge, and Redis's time of it. */
 export interface RedisAnswer {
   readonly nowMs: number;
-  readonly reply: ChargeReply;
+  readonly reply: readonly ReplyWord[];
 }
 
 interface Waiting {
@@ -75,19 +76,26 @@ export class DecisionBatches {
   /** Answers all of them; never throws. */
   async #send(batch: readonly Waiting[], keys: "all" | "few"): Promise<void> {
     try {
-      const input: ScriptInput = { keys: [], arguments: [this.#reservationsMax] };
+      const input: ScriptInput = { keys: [], arguments: [this.#reservationsMax, keys] };
       for (const { charge } of batch) addCharge(input, charge, keys);
       const traces = new Set<Span>();
       for (const { charge } of batch) if (charge.trace !== undefined) traces.add(charge.trace);
-      const [nowMs, expired, ...replies] = await this.#connection.run(
+      const reply = await this.#connection.run(
         (redis) => redis.decide(input.keys.length, ...input.keys, ...input.arguments),
         { traces, script: "decide", charges: batch.length },
       );
+      const [nowMs, expired] = reply;
       if (expired > 0) this.#onExpired(expired);
-      replies.forEach((reply, index) => {
-        batch[index]?.resolve({ nowMs, reply });
-      });
-      if (replies.length < batch.length) this.#sendRest(batch.slice(replies.length), keys);
+      let at = 2;
+      let answered = 0;
+      for (const { charge, resolve } of batch) {
+        if (at >= reply.length) break;
+        const end = at + answerLength(reply[at], charge.items.length);
+        resolve({ nowMs, reply: reply.slice(at, end) });
+        at = end;
+        answered += 1;
+      }
+      if (answered < batch.length) this.#sendRest(batch.slice(answered), keys);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

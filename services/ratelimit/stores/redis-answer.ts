@@ -1,7 +1,7 @@
 import { MeshError } from "../../../lib/errors.js";
 import type { Charge, Decision, Item, ItemState } from "./charge.js";
 import { isSpentUntilSettled, memberOf, type RedisHeld } from "./redis-charge.js";
-import { type ChargeReply, toFault } from "./redis-connection.js";
+import { type ReplyWord, toFault } from "./redis-connection.js";
 import { counterKeyOf, plainId } from "./redis-keys.js";
 
 /** What decide.lua says of a charge. */
@@ -22,12 +22,19 @@ export interface OpenedRecord {
   readonly recorded: readonly RecordedItem[];
 }
 
-const [allowedStatus, fullStatus, knownStatus] = [1, 2, 3];
+const [refusedStatus, allowedStatus, fullStatus, knownStatus] = [0, 1, 2, 3];
+
+/** How many words of a reply are about a charge that is answered with this status. */
+export function answerLength(status: ReplyWord | undefined, items: number): number {
+  if (status === allowedStatus) return 1 + 2 * items;
+  if (status === refusedStatus) return 1 + 4 * items;
+  return status === knownStatus ? 2 : 1;
+}
 
 /** Throws what concerns this charge only. */
-export function readAnswer(items: readonly Item[], reply: ChargeReply): ChargeAnswer {
-  if (reply instanceof Error) throw toFault(reply);
-  const status = reply[0];
+export function readAnswer(items: readonly Item[], reply: readonly ReplyWord[]): ChargeAnswer {
+  const [status] = reply;
+  if (status instanceof Error) throw toFault(status);
   if (status === knownStatus) return { kind: "known", record: String(reply[1]) };
   if (status === fullStatus) {
     throw new MeshError("overloaded", "too many reservations at once", { retryAfterMs: 1_000 });

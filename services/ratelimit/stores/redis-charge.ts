@@ -78,7 +78,7 @@ export function isSpentUntilSettled({ isHeld, amount }: Item): boolean {
 /** Adds a charge to a call of decide.lua. */
 export function addCharge(input: ScriptInput, charge: RedisCharge, keys: "all" | "few"): void {
   const { mode, items, hold } = charge;
-  input.arguments.push(mode, keys, items.length);
+  input.arguments.push(mode, items.length);
   if (hold !== undefined) input.arguments.push(hold.id, hold.ttlMs, hold.record?.text ?? "");
   for (const item of items) addItem(input, item, { isHold: hold !== undefined, keys });
   if (hold?.record !== undefined) input.keys.push(hold.record.key);
@@ -114,18 +114,15 @@ export function memberOf(held: {
 }
 
 function addQuota(into: (string | number)[], quota: Quota): void {
-  switch (quota.algorithm) {
+  const { algorithm } = quota;
+  switch (algorithm) {
     case "token_bucket":
-      into.push(1, quota.burst, quota.windowMs, quota.perWindow);
-      break;
-    case "sliding_window":
-      into.push(2, quota.units, quota.windowMs);
-      break;
-    case "fixed_window":
-      into.push(3, quota.units, quota.windowMs);
+      into.push(algorithm, quota.burst, quota.windowMs, quota.perWindow);
       break;
     case "concurrency":
-      into.push(4, quota.slots);
+      into.push(algorithm, quota.slots);
       break;
+    default:
+      into.push(algorithm, quota.units, quota.windowMs);
   }
 }

@@ -26,9 +26,10 @@ export interface RedisCommands {
   del(key: string): Promise<number>;
 }
 
-export type DecideReply = readonly [nowMs: number, expired: number, ...charges: ChargeReply[]];
-/** Of one charge: a status, then what belongs to it; an error concerns this charge only. */
-export type ChargeReply = readonly (number | string)[] | Error;
+/** Words of one charge after those of another. */
+export type DecideReply = readonly [nowMs: number, expired: number, ...words: ReplyWord[]];
+/** An error concerns its charge only. */
+export type ReplyWord = number | string | Error;
 export type SettleReply = readonly [nowMs: number, expired: number, items: number, records: number];
 export type ClaimReply = readonly [nowMs: number, record: string | null];
 

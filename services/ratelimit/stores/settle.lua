@@ -10,15 +10,15 @@
 -- Atomic because a reservation given back twice would be a gift, and one given back in part a loss.
 
 local kept_max = tonumber(ARGV[1])
-local count = floor(#KEYS / 2)
+local count = math.floor(#KEYS / 2)
 local at, items, records = 2, 0, 0
 
 local function end_item(counter, amount, spent_at_ms, member)
-  if call("ZREM", counter.open_key, member) == 0 then return end
+  if redis.call("ZREM", counter.open_key, member) == 0 then return end
   items = items + 1
-  local back = kept_max < 0 and 0 or max(0, amount - kept_max)
+  local back = kept_max < 0 and 0 or math.max(0, amount - kept_max)
   -- Slots come back whatever is kept.
-  if counter.algorithm > FIXED_WINDOW then back = amount end
+  if counter.algorithm == "concurrency" then back = amount end
   if back == 0 then return end
   give_back(counter, back, spent_at_ms)
   write(counter)
@@ -28,15 +28,14 @@ for index = 1, count do
   local amount, spent_at_ms, member = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
   local counter
   counter, at = counter_at(at + 3, KEYS[2 * index - 1], KEYS[2 * index])
-  read(counter)
-  if is_due(counter) then expire(counter) end
+  if read(counter) then expire(counter) end
   end_item(counter, amount, spent_at_ms, member)
 end
 
 local record_key = KEYS[2 * count + 1]
-local record = record_key and call("GET", record_key)
+local record = record_key and redis.call("GET", record_key)
 if record and tonumber(string.match(record, "^%d+")) > now_ms then
-  call("DEL", record_key)
+  redis.call("DEL", record_key)
   records = 1
 end
 return { now_ms, expired, items, records }
