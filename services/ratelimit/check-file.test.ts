@@ -10,7 +10,7 @@ test.after(() => rmSync(folder, { recursive: true }));
 
 test("a policy is told limit by limit, with the environment in it", async () => {
   const path = write(`limits:
-  - { name: a, counts: requests, per: [ip, model], quota: "\${A:-60}", window: 1m, when: { tier: [free, "x*"] } }
+  - { name: a, counts: requests, per: [ip, model], quota: "\${A:-60}", window: 1m, lease: 20, when: { tier: [free, "x*"] } }
   - { name: b, counts: tokens, per: [], quota: 7, window: 2d, burst: 3, exempt_loopback: true, shadow: true }
   - { name: c, counts: tokens, per: [], quota: 7, window: 90s, algorithm: sliding_window, on_store_failure: allow }
   - { name: d, counts: concurrent_requests, per: [], quota: 7 }
@@ -18,8 +18,8 @@ test("a policy is told limit by limit, with the environment in it", async () => 
   const { limits, table } = await checkFile(path, { A: "120" });
   equal(limits, 4);
   deepEqual(cells(table), [
-    ["name", "counts", "per", "quota", "when", "except", "without store", "mode"],
-    ["a", "requests", "ip+model", "120 per 1m, burst 120", "tier=free,x*", "degrade"],
+    ["name", "counts", "per", "quota", "when", "except", "without store", "lease", "mode"],
+    ["a", "requests", "ip+model", "120 per 1m, burst 120", "tier=free,x*", "degrade", "20"],
     ["b", "tokens", "everyone", "7 per 2d, burst 3", "ip=loopback", "degrade", "shadow"],
     ["c", "tokens", "everyone", "7 per 90s, sliding window", "allow"],
     ["d", "concurrent_requests", "everyone", "7 at once", "degrade"],

@@ -59,7 +59,13 @@ test("a store that is elsewhere has metrics of how it was reached, one in memory
     settlementsKept: 4,
     settlementsDropped: 5,
   } as const;
-  const redis: StoreStatus = { ...memory, kind: "redis", shared, overLimit: { hits: 6, keys: 8 } };
+  const redis: StoreStatus = {
+    ...memory,
+    kind: "redis",
+    shared,
+    overLimit: { hits: 6, keys: 8 },
+    leases: { decisions: 10, units: 11, unitsLost: 12 },
+  };
   const expected = [
     "arrowmesh_redis_connected 1",
     'arrowmesh_redis_errors_total{kind="timeout"} 1',
@@ -72,6 +78,9 @@ test("a store that is elsewhere has metrics of how it was reached, one in memory
     "settlements_dropped_total 5",
     "over_limit_hits_total 6",
     "over_limit_keys 8",
+    "lease_decisions_total 10",
+    "leased_units 11",
+    "leased_units_lost_total 12",
   ];
   for (const [status, isShared] of [
     [memory, false],

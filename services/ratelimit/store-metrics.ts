@@ -28,7 +28,7 @@ export function observeStatus(
   gauge(registry, "keys_in_memory", keysHelp, () => status().keysInMemory);
   const reservationsHelp = "Open reservations that this process holds: all, or those of an outage.";
   gauge(registry, "reservations_in_memory", reservationsHelp, () => status().reservationsInMemory);
-  const { shared: first, overLimit } = status();
+  const { shared: first, overLimit, leases } = status();
   if (first !== undefined) {
     // A store that is shared once is always.
     const shared = (): GuardStatus => status().shared ?? first;
@@ -40,6 +40,7 @@ export function observeStatus(
     });
   }
   if (overLimit !== undefined) observeOverLimit(registry, () => status().overLimit ?? overLimit);
+  if (leases !== undefined) observeLeases(registry, () => status().leases ?? leases);
 }
 
 function observeRedis(registry: Registry, shared: () => GuardStatus): void {
@@ -75,6 +76,14 @@ function observeOverLimit(
   total(registry, "over_limit_hits_total", hitsHelp, () => overLimit().hits);
   const keysHelp = "Keys that are known to have no room.";
   gauge(registry, "over_limit_keys", keysHelp, () => overLimit().keys);
+}
+
+function observeLeases(registry: Registry, leases: () => NonNullable<StoreStatus["leases"]>): void {
+  const decisionsHelp = "Decisions made without asking Redis, of units that were taken in advance.";
+  total(registry, "lease_decisions_total", decisionsHelp, () => leases().decisions);
+  gauge(registry, "leased_units", "Units taken in advance and not used.", () => leases().units);
+  const lostHelp = "Units taken in advance, not used, and not given back either.";
+  total(registry, "leased_units_lost_total", lostHelp, () => leases().unitsLost);
 }
 
 const prefix = "arrowmesh_ratelimit";

@@ -22,16 +22,19 @@ descriptors:
       unit: minute
       requests_per_unit: 1000000
 `;
+/** A thousandth of the limit. */
+const lease = `      lease: 1000
+`;
 
 export interface OpenServer extends DecisionServer {
   stop(): Promise<void>;
 }
 
-/** Writes the one policy that both sides read; the folder of it. */
-export function writePolicy(folder: string): string {
-  const config = join(folder, "ratelimit", "config");
+/** Writes the one policy that both sides read, or the same with leases, which only this project knows; its folder. */
+export function writePolicy(folder: string, isLeased = false): string {
+  const config = join(folder, isLeased ? "leases" : "ratelimit", "config");
   mkdirSync(config, { recursive: true });
-  writeFileSync(join(config, "bench.yaml"), policy);
+  writeFileSync(join(config, "bench.yaml"), isLeased ? policy + lease : policy);
   return config;
 }
 

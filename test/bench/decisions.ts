@@ -1,6 +1,6 @@
-// npm run bench:decisions [-- --seconds N] [--rounds N]: decisions over gRPC (Envoy's ShouldRateLimit, 1,000 keys, at most
-// 16 connections) by this project and by envoyproxy/ratelimit, in turns, with a real Redis on this machine. Needs Go and
-// redis-server.
+// npm run bench:decisions [-- --seconds N] [--rounds N] [--keys N]: decisions over gRPC (Envoy's ShouldRateLimit, 1,000 keys
+// unless told otherwise, at most 16 connections) by this project and by envoyproxy/ratelimit, in turns, with a real Redis on
+// this machine. Needs Go and redis-server.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +23,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
+    keys: { type: "string", default: "1000" },
   },
 });
 const seconds = Number(values.seconds);
@@ -31,13 +32,14 @@ const folder = mkdtempSync(join(tmpdir(), "arrowmesh-decisions-"));
 const releases: (() => Promise<void>)[] = [async () => rmSync(folder, { recursive: true })];
 
 try {
-  const ghz = await Ghz.open(folder);
+  const ghz = await Ghz.open(folder, Number(values.keys));
   const config = writePolicy(folder);
   const redis = await startRedis();
   releases.push(() => redis.stop());
   const servers: Readonly<Record<string, OpenServer>> = {
     "envoyproxy/ratelimit, Redis": await keep(startEnvoy(folder, redis.address)),
     "arrowmesh, Redis": await keep(startOwn(config, redis.url)),
+    "arrowmesh, Redis, leases": await keep(startOwn(writePolicy(folder, true), redis.url)),
     "arrowmesh, memory": await keep(startOwn(config, undefined)),
     "grpc-js, empty": await keep(startEmpty()),
   };

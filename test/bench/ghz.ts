@@ -11,7 +11,6 @@ const method = "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 /** Not every server has reflection. */
 const contracts = join(packageRoot, "proto/contracts.binpb");
 const connectionsMax = 16;
-const keys = 1_000;
 /** Beside the seconds of the load itself. */
 const spareMsMax = 30_000;
 
@@ -38,11 +37,11 @@ export class Ghz {
   readonly #program: string;
   readonly #dataFile: string;
 
-  static async open(folder: string): Promise<Ghz> {
-    return new Ghz(await goProgram(module, version), folder);
+  static async open(folder: string, keys = 1_000): Promise<Ghz> {
+    return new Ghz(await goProgram(module, version), folder, keys);
   }
 
-  private constructor(program: string, folder: string) {
+  private constructor(program: string, folder: string, keys: number) {
     this.#program = program;
     this.#dataFile = join(folder, "requests.json");
     const requests = Array.from({ length: keys }, (_, index) => ({

@@ -149,14 +149,18 @@ const redis: readonly Panel[] = [
   },
   {
     kind: "timeseries",
-    title: "Redis: refusals that need none",
-    description: "Decisions about keys that are known to have no room.",
+    title: "Redis: decisions that need none",
+    description: "Refusals of keys that are known to have no room, and decisions made of leases.",
     unit: "ops",
     width: 8,
     queries: [
       {
         expr: rate("arrowmesh_ratelimit_over_limit_hits_total", ofInstance, "instance"),
-        legend: "{{instance}}",
+        legend: "refused {{instance}}",
+      },
+      {
+        expr: rate("arrowmesh_ratelimit_lease_decisions_total", ofInstance, "instance"),
+        legend: "leased {{instance}}",
       },
     ],
   },

@@ -138,7 +138,7 @@ function modeOf({ isShadow, isQuota }: Limit, modes: Modes): Ask["mode"] {
 /** What cannot refuse a request does not refuse it when its counters are away. */
 function toRule(limit: Limit, quota: Quota, key: string, mode: Ask["mode"]): AppliedRule {
   const onStoreFailure = mode === "shadow" ? "allow" : limit.onStoreFailure;
-  return { name: limit.title, key, quota, onStoreFailure };
+  return { name: limit.title, key, quota, onStoreFailure, lease: limit.lease };
 }
 
 function invalid(field: string, description: string): MeshError {

@@ -25,6 +25,8 @@ export interface Limit {
   /** What the keys of its counters begin with; empty where nothing is counted. */
   readonly keyPrefix: string;
   readonly onStoreFailure: OnStoreFailure;
+  /** The most hits that a process may take in advance; undefined: it asks for each decision. */
+  readonly lease: number | undefined;
   readonly isShadow: boolean;
   readonly isQuota: boolean;
   /** Whether each path of values is counted by itself in metrics. */

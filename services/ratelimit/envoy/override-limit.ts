@@ -40,6 +40,7 @@ export function overrideLimit(
     shown,
     keyPrefix: prefixOf(domain, made.quota),
     onStoreFailure: "refuse",
+    lease: undefined,
     isShadow: false,
     isQuota: false,
     isDetailed: true,

@@ -3,6 +3,7 @@ import {
   RateLimitResponse_RateLimitSchema,
   RateLimitResponse_RateLimit_Unit as Unit,
 } from "../../../gen/envoy/service/ratelimit/v3/rls_pb.js";
+import { unitsMaxOf } from "../algorithms/quota.js";
 import type { Problems } from "../files/problems.js";
 import type { YamlMap } from "../files/yaml-node.js";
 import type { OnStoreFailure } from "../stores/charge.js";
@@ -27,6 +28,7 @@ export const limitKeys: ReadonlySet<string> = new Set([
   "algorithm",
   "burst",
   "on_store_failure",
+  "lease",
 ]);
 const replaceKeys: ReadonlySet<string> = new Set(["name"]);
 const storeFailures: readonly OnStoreFailure[] = ["allow", "refuse", "degrade"];
@@ -37,7 +39,7 @@ const units: ReadonlyMap<string, Unit> = new Map(
 /** What a limit has from where it stands. */
 export type LimitPlace = Omit<
   Limit,
-  "title" | "name" | "replaces" | "quota" | "shown" | "keyPrefix" | "onStoreFailure"
+  "title" | "name" | "replaces" | "quota" | "shown" | "keyPrefix" | "onStoreFailure" | "lease"
 > & { readonly domain: string };
 
 /** A `rate_limit` of a file; undefined where something is wrong with it. */
@@ -55,11 +57,21 @@ export function readLimit(
     : readTerms(fields, problems);
   if (terms === undefined) return undefined;
   const { quota, unit, requestsPerUnit, unitMultiplier } = terms;
+  const lease = readLease(fields, quota, problems);
   const shown = create(RateLimitResponse_RateLimitSchema, { name, unit, requestsPerUnit });
   if (unitMultiplier > 1) shown.unitMultiplier = unitMultiplier;
   const title = titleOf(domain, name, place.path);
   const keyPrefix = prefixOf(domain, quota);
-  return { ...place, title, name, replaces, quota, shown, keyPrefix, onStoreFailure };
+  return { ...place, title, name, replaces, quota, shown, keyPrefix, onStoreFailure, lease };
+}
+
+function readLease(fields: Fields, quota: Limit["quota"], problems: Problems): number | undefined {
+  const lease = fields.uint32("lease", 1);
+  if (lease === undefined || typeof quota === "string") return undefined;
+  const most = unitsMaxOf(quota);
+  if (lease <= most) return lease;
+  problems.add(fields.place("lease"), `lease: expected no more than the limit, ${most}`);
+  return undefined;
 }
 
 interface Terms {
@@ -94,7 +106,7 @@ function readTerms(fields: Fields, problems: Problems): Terms | undefined {
 }
 
 function readUnlimited(fields: Fields, problems: Problems): Terms {
-  for (const key of ["unit", "unit_multiplier", "algorithm", "burst"]) {
+  for (const key of ["unit", "unit_multiplier", "algorithm", "burst", "lease"]) {
     if (fields.node(key) === undefined) continue;
     const what = key === "unit" ? "rate limit unit" : key;
     problems.add(fields.place(key), `should not specify ${what} when unlimited`);

@@ -161,6 +161,23 @@ test("a limit may be a sliding window or a token bucket with a burst", () => {
   deepEqual(quotaOf(`{ ${terms}, burst: 50 }`), { ...bucket, burst: 50 });
 });
 
+test("a limit may have a lease, of no more than can be spent at once", () => {
+  const terms = "unit: minute, requests_per_unit: 10, algorithm: token_bucket, burst: 50";
+  const text = `descriptors: [{ key: a, rate_limit: { ${terms}, lease: 50 } }]`;
+  equal(levelOf(text).find("a", "")?.node.limit?.lease, 50);
+  const file = (limit: string) => `domain: d
+descriptors:
+  - key: a
+    rate_limit: { ${limit} }
+`;
+  deepEqual(problemsOf(file("unit: minute, requests_per_unit: 10, lease: 11")), [
+    "f.yaml:4: lease: expected no more than the limit, 10",
+  ]);
+  deepEqual(problemsOf(file("unlimited: true, lease: 1")), [
+    "f.yaml:4: should not specify lease when unlimited",
+  ]);
+});
+
 test("a limit of 0, or without a number, lets nothing pass, and an unlimited one everything", () => {
   equal(quotaOf("{ unit: day, requests_per_unit: 0 }"), "none");
   equal(quotaOf("{ unit: day }"), "none");

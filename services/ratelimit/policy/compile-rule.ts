@@ -8,14 +8,14 @@ export type CompiledRule = (attributes: Attributes) => AppliedRule | undefined;
 
 /** Does once what would be the same for every caller: this runs for each rule of each decision. */
 export function compileRule(rule: PolicyRule): CompiledRule {
-  const { name, per, when, except, quota, onStoreFailure } = rule;
+  const { name, per, when, except, quota, onStoreFailure, lease } = rule;
   const prefix = keyPrefixOf(["policy", name, ...per], quota);
-  const everyone: AppliedRule = { name, key: prefix, quota, onStoreFailure };
+  const everyone: AppliedRule = { name, key: prefix, quota, onStoreFailure, lease };
   return (attributes) => {
     if (!areAllMet(when, attributes) || isAnyMet(except, attributes)) return undefined;
     if (per.length === 0) return everyone;
     const key = keyOf(prefix, per, attributes);
-    return key === undefined ? undefined : { name, key, quota, onStoreFailure };
+    return key === undefined ? undefined : { name, key, quota, onStoreFailure, lease };
   };
 }
 

@@ -2,7 +2,10 @@ import { describeQuota } from "./describe-quota.js";
 import type { Condition, PolicyRule } from "./rule.js";
 import { table } from "./table.js";
 
-const headings = ["name", "counts", "per", "quota", "when", "except", "without store", "mode"];
+const headings = [
+  ...["name", "counts", "per", "quota", "when", "except", "without store"],
+  ...["lease", "mode"],
+];
 
 /** The rules of a policy, one a line. */
 export function describePolicy(rules: readonly PolicyRule[]): string {
@@ -16,6 +19,7 @@ export function describePolicy(rules: readonly PolicyRule[]): string {
       rule.when.map(describeCondition).join(" "),
       rule.except.map(describeCondition).join(" "),
       rule.onStoreFailure,
+      String(rule.lease ?? ""),
       rule.isShadow ? "shadow" : "",
     ]),
   );

@@ -43,6 +43,7 @@ limits:
     except: [{ attribute: "ip", values: new Set(["203.0.113.7"]), prefixes: [], isLoopback: true }],
     quota: { algorithm: "sliding_window", units: 1_000, windowMs: 86_400_000 },
     onStoreFailure: "refuse",
+    lease: undefined,
     isShadow: true,
   });
 });
@@ -57,6 +58,7 @@ test("what is not said is a token bucket of its quota that degrades with the sto
     except: [],
     quota: { algorithm: "token_bucket", perWindow: 7, windowMs: 2_000, burst: 7 },
     onStoreFailure: "degrade",
+    lease: undefined,
     isShadow: false,
   });
   const [slots] = limits("{ name: a, counts: concurrent_requests, per: [], quota: 7 }");
@@ -109,6 +111,23 @@ test("windows go from a second to a year", () => {
   }
 });
 
+test("a lease is of requests, and of no more than can be spent at once", () => {
+  const [read] = limits(`{ name: a, ${rule}, burst: 9, lease: 9 }`);
+  equal(read?.lease, 9);
+  const text = `limits:
+  - { name: a, ${rule}, lease: 6 }
+  - { name: b, ${rule}, lease: 0 }
+  - { name: c, counts: tokens, per: [], quota: 9, window: 1s, lease: 1 }
+  - { name: d, counts: concurrent_requests, per: [], quota: 9, lease: 1 }
+`;
+  deepEqual(problemsOf(text), [
+    "f.yaml:2: lease: expected a whole number in 1..5, found 6",
+    "f.yaml:3: lease: expected a whole number in 1..5, found 0",
+    "f.yaml:4: lease: tokens have none, requests have",
+    "f.yaml:5: lease: concurrent requests have none, requests have",
+  ]);
+});
+
 test("every mistake is told, with its line", () => {
   const text = `limits:
   - name: a
@@ -156,7 +175,7 @@ other: 1
     'f.yaml:18: on_store_failure: expected one of allow, refuse, degrade, found "panic"',
     "f.yaml:19: exempt_loopback: expected true or false, found 2",
     'f.yaml:19: shadow: expected true or false, found "maybe"',
-    'f.yaml:20: unknown field "limit", expected one of name, counts, per, when, except, exempt_loopback, algorithm, quota, window, burst, on_store_failure, shadow',
+    'f.yaml:20: unknown field "limit", expected one of name, counts, per, when, except, exempt_loopback, algorithm, quota, window, burst, on_store_failure, lease, shadow',
     "f.yaml:22: name: h is in f.yaml:21 already",
     "f.yaml:23: name: missing",
     "f.yaml:23: counts: missing, one of requests, tokens, concurrent_requests",

@@ -1,5 +1,13 @@
+import { unitsMaxOf } from "../algorithms/quota.js";
 import type { Problems } from "../files/problems.js";
-import { readChoice, readFields, readFlag, readList, readText } from "../files/values.js";
+import {
+  readChoice,
+  readFields,
+  readFlag,
+  readList,
+  readText,
+  readWhole,
+} from "../files/values.js";
 import { describe, type YamlNode } from "../files/yaml-node.js";
 import { readConditions } from "./read-conditions.js";
 import { readQuota } from "./read-quota.js";
@@ -25,6 +33,7 @@ const fieldNames = [
   "window",
   "burst",
   "on_store_failure",
+  "lease",
   "shadow",
 ] as const;
 
@@ -45,7 +54,8 @@ export function readRule(node: YamlNode, problems: Problems): PolicyRule | undef
     isShadow: fields.shadow ? (readFlag(fields.shadow, "shadow", problems) ?? false) : false,
   };
   if (name === undefined || counts === undefined || quota === undefined) return undefined;
-  return { name, counts, per, quota, ...rest };
+  const lease = fields.lease && readLease(fields.lease, { counts, quota, problems });
+  return { name, counts, per, quota, lease, ...rest };
 }
 
 /** As it may stand in headers, metrics and keys. */
@@ -86,6 +96,17 @@ function readExcept({ except, exempt_loopback: exempt }: Fields, problems: Probl
     return conditions;
   }
   return [...conditions, { attribute: "ip", values: new Set(), prefixes: [], isLoopback: true }];
+}
+
+/** What is spent under a reservation may come back, and slots always do: neither can be taken in advance. */
+function readLease(
+  node: YamlNode,
+  bounds: Pick<PolicyRule, "counts" | "quota"> & { readonly problems: Problems },
+): number | undefined {
+  const { counts, quota, problems } = bounds;
+  if (counts === "requests") return readWhole(node, "lease", { max: unitsMaxOf(quota), problems });
+  problems.add(node, `lease: ${counts.replace("_", " ")} have none, requests have`);
+  return undefined;
 }
 
 function readOnStoreFailure(

@@ -44,6 +44,8 @@ export interface PolicyRule {
   readonly except: readonly Condition[];
   readonly quota: Quota;
   readonly onStoreFailure: OnStoreFailure;
+  /** The most units that a process may take in advance; undefined: it asks for each decision. */
+  readonly lease: number | undefined;
   /** Counted and reported, but never a reason to refuse. */
   readonly isShadow: boolean;
 }

@@ -14,6 +14,8 @@ export interface AppliedRule {
   readonly key: string;
   readonly quota: Quota;
   readonly onStoreFailure: OnStoreFailure;
+  /** The most units of the counter that a process may take in advance; absent: it asks for each decision. */
+  readonly lease?: number | undefined;
 }
 
 /** One rule's part of a charge. */

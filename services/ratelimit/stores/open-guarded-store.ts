@@ -3,6 +3,7 @@ import type { Release } from "../../../lib/defer.js";
 import type { Log } from "../../../lib/log.js";
 import type { RatelimitConfig } from "../config.js";
 import { GuardedStore } from "./guarded-store.js";
+import { LeasingStore } from "./leasing-store.js";
 import { MemoryStore } from "./memory-store.js";
 import { openStore } from "./open-store.js";
 import { OverLimitStore } from "./over-limit-store.js";
@@ -33,12 +34,15 @@ export async function openGuardedStore(
   const guarded = new GuardedStore({ shared: opened, local }, config, deps);
   deps.defer(() => guarded.close());
   await guarded.start();
-  const store = new OverLimitStore(guarded, deps.clock);
+  const leasing = new LeasingStore(guarded, deps.clock);
+  deps.defer(() => leasing.close());
+  const store = new OverLimitStore(leasing, deps.clock);
   const status = (): StoreStatus => ({
     kind: "redis",
     ...inMemory(local),
     shared: guarded.status(),
     overLimit: { hits: store.hits, keys: store.keys },
+    leases: { decisions: leasing.decisions, units: leasing.units, unitsLost: leasing.unitsLost },
   });
   return { store, status };
 }

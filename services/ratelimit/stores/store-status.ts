@@ -14,4 +14,13 @@ export interface StoreStatus {
     readonly hits: number;
     readonly keys: number;
   };
+  /** Units taken in advance, where rules have a `lease`. */
+  readonly leases?: {
+    /** Decisions that the store was not asked for. */
+    readonly decisions: number;
+    /** Held now. */
+    readonly units: number;
+    /** That could not be given back. */
+    readonly unitsLost: number;
+  };
 }
