@@ -24,6 +24,7 @@ import type { Clock } from "../clock.js";
 import { answerOf, MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
 import { mapEach } from "../map-each.js";
+import { nextTurn } from "../next-turn.js";
 import type { Acceptor } from "../one-port.js";
 import type { Span } from "../tracing/span.js";
 import { type AnyHandler, type Binding, fullName, isStream } from "./call.js";
@@ -133,6 +134,7 @@ function serveMethod(
     const { context } = entry;
     const trailersOf = watchTrace(context.trace);
     try {
+      await nextTurn();
       const response = await dispatchUnary({ interceptors, info, context }, (inner) => {
         noteAttempts(call.metadata, inner.trace);
         return handler(decode(method, call.request), inner);

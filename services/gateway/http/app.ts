@@ -15,6 +15,7 @@ import {
   type CallInfo,
   type Interceptor,
 } from "../../../lib/interceptors/interceptor.js";
+import { nextTurn } from "../../../lib/next-turn.js";
 import { tellLimits } from "../../../lib/rate-limit-headers.js";
 import type { CallContext } from "../../../lib/rpc/call.js";
 import { type OpenEntry, tellIds } from "../../../lib/rpc/entry.js";
@@ -114,9 +115,9 @@ function acceptJson(app: FastifyInstance): void {
 const adminRoutes = new Set(["/health", "/ready", "/metrics"]);
 
 function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOptions): void {
-  app.addHook("onRequest", (request, reply, done) => {
+  app.addHook("onRequest", async (request, reply) => {
     const route = request.routeOptions.url;
-    if (route === undefined || adminRoutes.has(route)) return done();
+    if (route === undefined || adminRoutes.has(route)) return;
     const info: CallInfo = {
       role: "gateway",
       name: callNameOf(request.method, route),
@@ -145,12 +146,8 @@ function runAsCalls(app: FastifyInstance, { openEntry, interceptors }: AppOption
         request.fault ?? (hasLeft ? toMeshError(entry.context.signal.reason) : undefined),
       );
     });
-    try {
-      request.call = beginCall(interceptors, info, entry.context);
-      done();
-    } catch (refused) {
-      done(refused as Error);
-    }
+    request.call = beginCall(interceptors, info, entry.context);
+    await nextTurn();
   });
 }
 
