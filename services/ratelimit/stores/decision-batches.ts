@@ -25,7 +25,7 @@ export class DecisionBatches {
   readonly #reservationsMax: number;
   readonly #slotOf: (key: string) => number;
   readonly #onExpired: (count: number) => void;
-  /** By slot, what is sent at the end of this turn of the event loop. */
+  /** By slot, what is sent when all that runs now has asked. */
   readonly #gathered = new Map<number, Waiting[]>();
 
   constructor(
@@ -56,7 +56,8 @@ export class DecisionBatches {
   }
 
   #gather(waiting: Waiting): void {
-    if (this.#gathered.size === 0) setImmediate(() => this.#sendAll());
+    // Calls that arrived together ask one after another in this turn; a turn more would only be waited.
+    if (this.#gathered.size === 0) process.nextTick(() => this.#sendAll());
     const slot = this.#slotOf(waiting.charge.items[0]?.key ?? "");
     const gathered = this.#gathered.get(slot);
     if (gathered === undefined) this.#gathered.set(slot, [waiting]);
