@@ -78,18 +78,18 @@ export class LeasingStore extends StoreAround {
     }
     const nowMs = this.#clock.nowMs();
     const parts = charge.items.map((item) => this.#begin(item, nowMs));
-    let isSpent = false;
+    const rest = parts.filter(({ isCovered }) => !isCovered);
+    let decision: Decision | undefined;
     try {
-      const rest = parts.filter(({ isCovered }) => !isCovered);
-      const decision = rest.length === 0 ? undefined : await this.#ask(charge, rest);
-      isSpent = decision?.allowed ?? true;
-      for (const { lease, taken } of parts) lease?.decided(taken, isSpent);
-      if (decision === undefined) return this.#withoutAsking(parts, nowMs);
-      return merge(parts, decision, nowMs);
+      if (rest.length > 0) decision = await this.#ask(charge, rest);
     } catch (error) {
       for (const { lease, taken } of parts) lease?.decided(taken, false);
       throw error;
     }
+    for (const { lease, taken } of parts) lease?.decided(taken, decision?.allowed ?? true);
+    return decision === undefined
+      ? this.#withoutAsking(parts, nowMs)
+      : merge(parts, decision, nowMs);
   }
 
   /** Gives back what is held, as far as the store can be told; other processes need not wait until it refills. */
