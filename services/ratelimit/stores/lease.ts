@@ -1,4 +1,4 @@
-import type { AppliedRule, Item, ItemState } from "./charge.js";
+import { type AppliedRule, askedOf, type Item, type ItemState } from "./charge.js";
 
 /** Units are held so long at most, and what is left of them is given back. */
 export const leaseMs = 1_000;
@@ -36,6 +36,11 @@ export class Lease {
     return this.#units;
   }
 
+  /** Whether it has all that is asked for. */
+  covers(item: Item): boolean {
+    return this.#units >= askedOf(item);
+  }
+
   hasEnded(nowMs: number): boolean {
     return this.#units > 0 && nowMs >= this.#endsAtMs;
   }
@@ -64,11 +69,11 @@ export class Lease {
     if (!isSpent) this.#units += taken;
   }
 
-  /** How many units to ask for beside those that are needed; `answered` must follow. */
-  ask(nowMs: number): number {
+  /** How many units to ask for beside those that are needed, so that it holds `most`; `answered` must follow. */
+  ask(most: number, nowMs: number): number {
     const [now, before] = [this.#now, this.#before];
     if (nowMs < this.#asksFromMs || Math.max(now.count, before.count) < hotSpends) return 0;
-    const wanted = Math.min(this.rule.lease ?? 0, Math.max(now.units, before.units));
+    const wanted = Math.min(most, Math.max(now.units, before.units));
     const units = Math.max(0, wanted - this.#units - this.#inUse);
     if (units > 0) this.#asksFromMs = Number.POSITIVE_INFINITY;
     return units;

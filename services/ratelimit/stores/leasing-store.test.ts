@@ -44,6 +44,24 @@ describe("a store whose units are leased", () => {
     ok(store.decisions > 40, `${store.decisions} decisions`);
   });
 
+  test("a lease that a file makes smaller is smaller at once, though its counter is hot", async () => {
+    const { store } = leasing();
+    const rule = leased(many, 10);
+    await spendEach(store, 30, rule);
+    const [smaller, none] = [
+      { ...rule, lease: 2 },
+      { ...rule, lease: undefined },
+    ];
+    await spendEach(store, store.units, rule);
+    for (let spent = 0; spent < 10; spent += 1) {
+      await spendEach(store, 1, smaller);
+      ok(store.units <= 2, `${store.units} units`);
+    }
+    const decisions = store.decisions;
+    await spendEach(store, 5, none);
+    equal(store.decisions, decisions);
+  });
+
   test("spends the last unit of a quota, and refuses then", async () => {
     const { store } = leasing();
     const rule = leased(many, 30);

@@ -1,13 +1,6 @@
 import type { Clock } from "../../../lib/clock.js";
 import { MeshError } from "../../../lib/errors.js";
-import {
-  type AppliedRule,
-  askedOf,
-  type Charge,
-  type Decision,
-  type Item,
-  type ItemState,
-} from "./charge.js";
+import type { AppliedRule, Charge, Decision, Item, ItemState } from "./charge.js";
 import { Lease, leaseMs } from "./lease.js";
 import type { LimitStore } from "./store.js";
 import { StoreAround } from "./store-around.js";
@@ -60,11 +53,11 @@ export class LeasingStore extends StoreAround {
   }
 
   override async peek(charge: Charge): Promise<Decision> {
+    if (!charge.items.some(isLeasable)) return await this.inner.peek(charge);
     const nowMs = this.#clock.nowMs();
     const parts = charge.items.map((item): Part => {
       const lease = this.#leases.get(item.rule.key);
-      const isCovered = lease !== undefined && lease.units >= askedOf(item);
-      return { item, lease, taken: lease?.units ?? 0, isCovered };
+      return { item, lease, taken: lease?.units ?? 0, isCovered: lease?.covers(item) ?? false };
     });
     const rest = parts.filter(({ isCovered }) => !isCovered);
     if (rest.length === 0) return this.#withoutAsking(parts, nowMs);
@@ -103,7 +96,7 @@ export class LeasingStore extends StoreAround {
     const lease = this.#leaseOf(item.rule, nowMs);
     if (lease === undefined) return { item, lease, taken: 0, isCovered: false };
     if (lease.hasEnded(nowMs)) void this.#giveBack(lease, nowMs);
-    const isCovered = lease.units >= askedOf(item);
+    const isCovered = lease.covers(item);
     return { item, lease, taken: lease.take(item.amount, nowMs), isCovered };
   }
 
@@ -122,7 +115,7 @@ export class LeasingStore extends StoreAround {
     const askedAtMs = this.#clock.nowMs();
     const needed = parts.map(({ item, taken }) => lessOf(item, taken));
     // What is decided while the store is away says nothing about its counters.
-    const more = this.inner.isReady() ? parts.map(({ lease }) => lease?.ask(askedAtMs) ?? 0) : [];
+    const more = this.inner.isReady() ? parts.map((part) => askMore(part, askedAtMs)) : [];
     if (!more.some((units) => units > 0)) {
       return await this.inner.spend({ ...charge, items: needed });
     }
@@ -175,6 +168,11 @@ export class LeasingStore extends StoreAround {
 
 function isLeasable({ rule }: Item): boolean {
   return rule.lease !== undefined;
+}
+
+/** By the rule as it is now: its file may have changed since the counter was met first. */
+function askMore({ item, lease }: Part, nowMs: number): number {
+  return lease?.ask(item.rule.lease ?? 0, nowMs) ?? 0;
 }
 
 /** An amount of 0 asks for one unit, and a lease that has one answers itself. */
