@@ -3,8 +3,15 @@ import type { Condition, PolicyRule } from "./rule.js";
 import { table } from "./table.js";
 
 const headings = [
-  ...["name", "counts", "per", "quota", "when", "except", "without store"],
-  ...["lease", "mode"],
+  "name",
+  "counts",
+  "per",
+  "quota",
+  "when",
+  "except",
+  "without store",
+  "lease",
+  "mode",
 ];
 
 /** The rules of a policy, one a line. */

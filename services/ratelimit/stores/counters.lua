@@ -4,16 +4,16 @@
 -- A counter is one string of packed doubles. The first two are when its first open reservation ends, or earlier, and
 -- when its last does, or later; both are 0 if nothing is reserved. So whatever is spent without a reservation looks at
 -- no more than that string. Then follow, by algorithm:
---   1 token bucket    ms at which it is full again, parts of one more ms
---   2 sliding window  newest part of time, units spent in it, units of the window; and unless all are of the newest part
---                     65 units by part, where a part has the place of its number modulo 65
---   3 fixed window    number of the window, units spent in it
---   4 slots           slots held
+--   token_bucket    ms at which it is full again, parts of one more ms
+--   sliding_window  newest part of time, units spent in it, units of the window; and unless all are of the newest part
+--                   65 units by part, where a part has the place of its number modulo 65
+--   fixed_window    number of the window, units spent in it
+--   concurrency     slots held
 -- A counter that is as new has no key. A sorted set beside it has its open reservations by when they end; its members
 -- are "AMOUNT SPENT_AT_MS COUNTED ID", where COUNTED is 1 for one of the counters of a reservation, else 0.
 
 -- Redis makes each function anew for each call, and the more locals of the file it uses, the dearer it is: so there are few
--- of both.
+-- of both, and libraries are reached by their names.
 
 -- A key lives so much longer than it must: its end is counted from the start of a script, which is before `now_ms`.
 local spare_ms = 10
