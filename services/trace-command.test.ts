@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { packageRoot } from "../lib/package-root.js";
-import { freePort } from "../test/support/mesh-process.js";
+import { freePort } from "../test/support/free-port.js";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const answer = {

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "../lib/package-root.js";
+import { freePort } from "./support/free-port.js";
 import { readLines } from "./support/log-lines.js";
-import { freePort, type RoleProcess, startRole } from "./support/mesh-process.js";
+import { type RoleProcess, startRole } from "./support/mesh-process.js";
 import { missing } from "./support/programs.js";
 import { until } from "./support/until.js";
 

@@ -18,7 +18,7 @@ import {
   spending,
   lastingUnits as units,
 } from "../services/ratelimit/stores/suite-charges.js";
-import { freePort } from "./support/mesh-process.js";
+import { freePort } from "./support/free-port.js";
 import { untilPasses } from "./support/until.js";
 
 const wait = (ms: number) => sleep(systemClock, ms);

@@ -23,7 +23,7 @@ import {
   lastingUnits as units,
 } from "../services/ratelimit/stores/suite-charges.js";
 import { makeAuthority } from "./support/certificates.js";
-import { freePort } from "./support/mesh-process.js";
+import { freePort } from "./support/free-port.js";
 import { missing, run } from "./support/programs.js";
 import { untilPasses } from "./support/until.js";
 

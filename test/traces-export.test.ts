@@ -9,7 +9,8 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { post } from "./support/clients.js";
-import { freePort, startMesh } from "./support/mesh-process.js";
+import { freePort } from "./support/free-port.js";
+import { startMesh } from "./support/mesh-process.js";
 import { startCollector } from "./support/otlp-collector.js";
 
 const exportMsMax = 20_000;

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { freePort } from "../../test/support/mesh-process.js";
+import { freePort } from "../../test/support/free-port.js";
 import { ConfigError, readConfig } from "../config.js";
 import { hubSchema } from "./config.js";
 import { modelFiles, withHub } from "./pull-suite.js";

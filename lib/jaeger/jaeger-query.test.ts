@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type TestContext, test } from "node:test";
-import { freePort } from "../../test/support/mesh-process.js";
+import { freePort } from "../../test/support/free-port.js";
 import { systemClock } from "../clock.js";
 import { JaegerQuery } from "./jaeger-query.js";
 

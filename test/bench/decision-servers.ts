@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "../../lib/package-root.js";
-import { freePort, startRole } from "../support/mesh-process.js";
+import { freePort } from "../support/free-port.js";
+import { startRole } from "../support/mesh-process.js";
 import { type DecisionServer, descriptorKey, domain } from "./ghz.js";
 import { goProgram } from "./go-program.js";
 

@@ -1,7 +1,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { freePort, quickStart } from "../support/mesh-process.js";
+import { freePort } from "../support/free-port.js";
+import { quickStart } from "../support/mesh-process.js";
 import { type LoadSpec, loadServer } from "./load-server.js";
 
 /** A mesh in a process of its own that answers what it is asked. */

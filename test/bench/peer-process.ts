@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../support/mesh-process.js";
+import { freePort } from "../support/free-port.js";
 import { cacheFolder, run } from "../support/programs.js";
 import type { Target } from "./load-server.js";
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Redis } from "ioredis";
-import { freePort } from "../support/mesh-process.js";
+import { freePort } from "../support/free-port.js";
 
 const readyAttemptsMax = 50;
 

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../lib/clock.js";
 import { JaegerQuery } from "../../lib/jaeger/jaeger-query.js";
 import type { TraceSpan } from "../../lib/jaeger/trace-span.js";
+import { freePort, freeUdpPort } from "./free-port.js";
 import { type JaegerKind, jaegerProgram } from "./jaeger-program.js";
-import { freePort } from "./mesh-process.js";
 
 /** A Jaeger of this test: its addresses, and what it was sent. */
 export interface Jaeger {
@@ -106,14 +105,6 @@ async function agentArguments(): Promise<{ readonly ports: number[]; readonly ar
     return `--processor.${name}.server-host-port=127.0.0.1:${ports[index]}`;
   });
   return { ports, args: [...args, `--http-server.host-port=127.0.0.1:${await freePort()}`] };
-}
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4").bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
 
 async function untilReady(child: ChildProcess, url: string): Promise<void> {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "../../lib/package-root.js";
+import { freePort } from "./free-port.js";
 
 export type MeshKind = "one" | "four";
 export type InternalRole = "tokenizer" | "inference" | "ratelimit";
@@ -139,13 +139,4 @@ async function stopProcess(child: ChildProcess, exited: Promise<number | null>):
   child.kill("SIGKILL");
   await exited;
   throw new Error(`process ${child.pid} did not end within ${stopMsMax} ms of SIGTERM`);
-}
-
-/** A port that nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

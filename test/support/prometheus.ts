@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
-import { freePort } from "./mesh-process.js";
+import { freePort } from "./free-port.js";
 
 /** One series of an answer, with its latest value. */
 export interface Sample {

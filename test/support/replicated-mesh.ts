@@ -1,4 +1,5 @@
-import { freePort, type Mesh, type RoleProcess, startMesh, startRole } from "./mesh-process.js";
+import { freePort } from "./free-port.js";
+import { type Mesh, type RoleProcess, startMesh, startRole } from "./mesh-process.js";
 
 /** A mesh of five processes: two of them are inference, and one of these may be killed. */
 export interface ReplicatedMesh {

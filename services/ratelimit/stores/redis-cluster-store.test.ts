@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
 import { sleep, systemClock } from "../../../lib/clock.js";
 import { Deferred } from "../../../lib/defer.js";
-import { freePort } from "../../../test/support/mesh-process.js";
+import { freePort } from "../../../test/support/free-port.js";
 import { ClusterSlots } from "./cluster-slots.js";
 import { runModelSuite } from "./model-suite.js";
 import { OneSlotStore } from "./one-slot-store.js";
