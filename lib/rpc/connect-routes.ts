@@ -9,6 +9,7 @@ import {
 import type { TextMapGetter } from "@opentelemetry/api";
 import { answerOf, type MeshError, toMeshError } from "../errors.js";
 import type { CallInfo, Interceptor } from "../interceptors/interceptor.js";
+import { nextTurn } from "../next-turn.js";
 import { tellLimits } from "../rate-limit-headers.js";
 import { type AnyHandler, type Binding, type CallContext, fullName, isStream } from "./call.js";
 import { dispatchStream, dispatchUnary } from "./dispatch.js";
@@ -65,6 +66,7 @@ function serveMethod(
       const entry = enter(method, connect, options.openEntry);
       const request = receive(method, given);
       try {
+        await nextTurn();
         return await dispatchUnary(callOf(connect, entry), (inner) => handler(request, inner));
       } catch (thrown) {
         throw toConnectError(toMeshError(thrown), entry.context);
