@@ -48,10 +48,10 @@ export async function startOwn(config: string, redisUrl: string | undefined): Pr
   return { address: `127.0.0.1:${role.port}`, pids: [role.pid], stop: () => role.stop() };
 }
 
-/** grpc-js with nothing behind it: no decision over it can be cheaper. */
-export async function startEmpty(): Promise<OpenServer> {
+/** grpc-js with nothing behind it, or with messages read and written: no decision over it can be cheaper. */
+export async function startEmpty(reads: "bytes" | "messages" = "bytes"): Promise<OpenServer> {
   const script = join(packageRoot, "dist/test/bench/empty-server.js");
-  const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, reads], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const [port] = await once(child.stdout, "data", { signal: AbortSignal.timeout(readyMsMax) });
   const stop = async (): Promise<void> => {

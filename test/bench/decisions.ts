@@ -41,6 +41,7 @@ try {
     "arrowmesh, Redis": await keep(startOwn(config, redis.url)),
     "arrowmesh, Redis, leases": await keep(startOwn(writePolicy(folder, true), redis.url)),
     "arrowmesh, memory": await keep(startOwn(config, undefined)),
+    "grpc-js and Protobuf, no decision": await keep(startEmpty("messages")),
     "grpc-js, empty": await keep(startEmpty()),
   };
   // Until compilers have seen enough of it.
