@@ -31,7 +31,7 @@ function build() {
   npm("run", "--silent", "build");
 }
 
-function npm(...args) {
+export function npm(...args) {
   const cli = process.env.npm_execpath;
   const [command, ...before] = cli === undefined ? ["npm"] : [process.execPath, cli];
   run(command, ...before, ...args);

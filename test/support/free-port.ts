@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 
 /**
  * Where ports are looked for: below the 32,768 where Linux begins to number outgoing connections, so
@@ -18,45 +18,32 @@ const given = new Set<number>();
 
 /** A port of 127.0.0.1 that nobody listens on with TCP, and that this process gave to no one else. */
 export async function freePort(): Promise<number> {
-  return await firstFree(listensOnTcp);
+  return await firstFree((port) => createServer().listen(port, "127.0.0.1"));
 }
 
 /** The same for UDP. */
 export async function freeUdpPort(): Promise<number> {
-  return await firstFree(listensOnUdp);
+  return await firstFree((port) => createSocket("udp4").bind(port, "127.0.0.1"));
 }
 
-async function firstFree(canListen: (port: number) => Promise<boolean>): Promise<number> {
+async function firstFree(listen: (port: number) => Server | Socket): Promise<number> {
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     const port = randomInt(firstPort, endPort);
     if (given.has(port)) continue;
     given.add(port);
-    if (await canListen(port)) return port;
+    if (await hasListened(listen(port))) return port;
   }
   throw new Error(`no free port between ${firstPort} and ${endPort}`);
 }
 
-async function listensOnTcp(port: number): Promise<boolean> {
-  const server = createServer().listen(port, "127.0.0.1");
-  try {
-    await once(server, "listening");
-  } catch {
-    return false;
-  }
-  server.close();
-  await once(server, "close");
-  return true;
-}
-
-async function listensOnUdp(port: number): Promise<boolean> {
-  const socket = createSocket("udp4").bind(port, "127.0.0.1");
-  try {
-    await once(socket, "listening");
-  } catch {
-    socket.close();
-    return false;
-  }
-  socket.close();
-  await once(socket, "close");
-  return true;
+/** Whether the port could be had; it is left again. */
+async function hasListened(listener: Server | Socket): Promise<boolean> {
+  const listens = await once(listener, "listening").then(
+    () => true,
+    () => false,
+  );
+  const closed = once(listener, "close");
+  listener.close();
+  await closed;
+  return listens;
 }
