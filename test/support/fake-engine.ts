@@ -68,7 +68,7 @@ export class FakeEngine implements Engine {
     jobs.push(job);
     return {
       worker: this.#workers.indexOf(jobs),
-      startedAtMs: undefined,
+      startedAtMs: () => undefined,
       revoke: () => {
         if (!this.isRevocable || jobs.indexOf(job) < 1) return false;
         jobs.splice(jobs.indexOf(job), 1);

@@ -222,7 +222,7 @@ export class BatchRunner {
       return false;
     }
     const handedAtMs = clock.nowMs();
-    const startedAtMs = () => batch.startedAtMs ?? handedAtMs;
+    const startedAtMs = () => batch.startedAtMs() ?? handedAtMs;
     const spans = new BatchSpans(items, { model, worker: batch.worker, startedAtMs });
     started = { items, batch, spans };
     this.#started.add(started);

@@ -59,7 +59,7 @@ class FakePool implements Candidate {
       else listener.rows(() => new Float32Array(2), 1);
       this.idleCount += 1;
     });
-    return { worker: 0, startedAtMs: undefined, revoke: () => false };
+    return { worker: 0, startedAtMs: () => undefined, revoke: () => false };
   }
 
   async close(): Promise<void> {

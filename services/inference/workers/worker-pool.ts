@@ -121,9 +121,7 @@ export class WorkerPool implements Engine {
     member.worker.postMessage(order);
     return {
       worker: member.number,
-      get startedAtMs() {
-        return job.startedAtMs;
-      },
+      startedAtMs: () => job.startedAtMs,
       revoke: () => {
         // The first one is about to run, and its timer does: only what stands behind another is worth taking back.
         if (member.jobs.indexOf(job) < 1 || !revoke(memory, ticket)) return false;
