@@ -4,11 +4,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { packageRoot } from "../../lib/package-root.js";
 import { freePort } from "../support/free-port.js";
 import { startRole } from "../support/mesh-process.js";
 import { type DecisionServer, descriptorKey, domain } from "./ghz.js";
 import { goProgram } from "./go-program.js";
+import { startScript } from "./start-script.js";
 
 const module = "github.com/envoyproxy/ratelimit/src/service_cmd";
 const version = "v1.4.1-0.20260122083618-3fb702589d36";
@@ -50,15 +50,8 @@ export async function startOwn(config: string, redisUrl: string | undefined): Pr
 
 /** grpc-js with nothing behind it, or with messages read and written: no decision over it can be cheaper. */
 export async function startEmpty(reads: "bytes" | "messages" = "bytes"): Promise<OpenServer> {
-  const script = join(packageRoot, "dist/test/bench/empty-server.js");
-  const child = spawn(process.execPath, [script, reads], { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
-  const [port] = await once(child.stdout, "data", { signal: AbortSignal.timeout(readyMsMax) });
-  const stop = async (): Promise<void> => {
-    child.kill("SIGTERM");
-    await exited;
-  };
-  return { address: `127.0.0.1:${String(port).trim()}`, pids: [child.pid ?? 0], stop };
+  const { port, pid, stop } = await startScript("empty-server.js", [reads]);
+  return { address: `127.0.0.1:${port}`, pids: [pid], stop };
 }
 
 /** envoyproxy/ratelimit with its counters in Redis. */

@@ -4,10 +4,11 @@ import { shown, toMarkdown } from "./table.js";
 
 export type Weights = "int8" | "float32";
 
-/** The peer, and right after it the mesh. */
+/** The peer, right after it the mesh, and then the bare server if it has these weights. */
 export interface Round {
   readonly peer: Loaded;
   readonly mesh: Loaded;
+  readonly bare: Loaded | undefined;
 }
 
 export interface Duel {
@@ -32,7 +33,8 @@ const header = [
   "ratio of each round",
   "median",
   "spread",
-  "bare limit over peer",
+  "mesh over a bare Node server",
+  "bare ONNX Runtime over peer",
   "target",
   "p50 ms peer, mesh",
   "p99 ms peer, mesh",
@@ -67,8 +69,11 @@ function toCells(duel: Duel, limit: number): string[] {
     shown(median(rounds.map(({ peer }) => pick(peer))), digits),
     shown(median(rounds.map(({ mesh }) => pick(mesh))), digits),
   ];
-  const failures = rounds.reduce((sum, { peer, mesh }) => sum + peer.failures + mesh.failures, 0);
-  const others = rounds.flatMap(({ peer, mesh }) => [peer.othersShare, mesh.othersShare]);
+  const loads = rounds.flatMap(({ peer, mesh, bare }) => [peer, mesh, ...(bare ? [bare] : [])]);
+  const failures = loads.reduce((sum, loaded) => sum + loaded.failures, 0);
+  const overBare = rounds.flatMap(({ mesh, bare }) =>
+    bare === undefined ? [] : [mesh.textsPerSecond / bare.textsPerSecond],
+  );
   return [
     failures > 0 ? `${weights} (${failures} FAILED)` : weights,
     String(callers),
@@ -76,11 +81,12 @@ function toCells(duel: Duel, limit: number): string[] {
     ratios.map((value) => value.toFixed(2)).join(", "),
     `${median(ratios).toFixed(2)}x`,
     `${(100 * spreadOf(ratios)).toFixed(0)} %`,
+    overBare.length === 0 ? "" : `${median(overBare).toFixed(2)}x`,
     `${(limit / median(rounds.map(({ peer }) => peer.textsPerSecond))).toFixed(2)}x`,
     verdict(median(ratios), targets[`${weights} ${callers}`]),
     both(({ latencies }) => latencies.p50, 1).join(", "),
     both(({ latencies }) => latencies.p99, 1).join(", "),
-    `${(100 * Math.max(...others)).toFixed(0)} %`,
+    `${(100 * Math.max(...loads.map(({ othersShare }) => othersShare))).toFixed(0)} %`,
   ];
 }
 

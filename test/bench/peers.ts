@@ -1,6 +1,6 @@
-// npm run bench:peers [-- --seconds N] [--rounds N] [--patience N]: the mesh and the usual Python service on the same
-// kind of texts, in turns, so that both have the same share of the machine. Each ratio is to the peer's measurement
-// right before it.
+// npm run bench:peers [-- --seconds N] [--rounds N] [--patience N]: the mesh, the usual Python service and the barest of Node
+// servers on the same kind of texts, in turns, so that all have the same share of the machine. Each ratio is to the peer's
+// measurement right before it.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { mean } from "./measure.js";
 import { Patience } from "./patience.js";
 import { startPeer } from "./peer-process.js";
 import { type Duel, type Limits, type Round, toPeersTable, type Weights } from "./peers-table.js";
+import { startScript } from "./start-script.js";
 import { equalLengths } from "./texts.js";
 
 const { values } = parseArgs({
@@ -42,10 +43,11 @@ try {
   };
   releases.push(() => limits.int8.close());
   releases.push(() => limits.float32.close());
-  const { peer, meshes } = await startAll();
+  const { peer, bareServer, meshes } = await startAll();
   const before = await measureBare(limits);
   const duels: Duel[] = [];
-  for (const callers of [1, 16, 64]) duels.push(...(await fight(peer, meshes, callers)));
+  for (const callers of [1, 16, 64])
+    duels.push(...(await fight(peer, bareServer, meshes, callers)));
   const after = await measureBare(limits);
   const cpu = describeCpu();
   console.log(`${cpu}; Node ${process.version}; ${rounds} rounds of ${seconds} s\n`);
@@ -65,7 +67,7 @@ try {
 
 type Meshes = Readonly<Record<Weights, Target>>;
 
-async function startAll(): Promise<{ peer: Target; meshes: Meshes }> {
+async function startAll(): Promise<{ peer: Target; bareServer: Target; meshes: Meshes }> {
   const start = async (env: NodeJS.ProcessEnv): Promise<Target> => {
     const mesh = await startMesh("one", env);
     releases.push(() => mesh.stop());
@@ -73,17 +75,25 @@ async function startAll(): Promise<{ peer: Target; meshes: Meshes }> {
   };
   const peer = await startPeer(peerFolder, fullModel);
   releases.push(() => peer.stop());
+  const script = await startScript("bare/server.js", [ownModel]);
+  releases.push(() => script.stop());
+  const bareServer = { url: `http://127.0.0.1:${script.port}/embed`, pids: [script.pid] };
   const meshes = {
     int8: await start({ DTYPE: "int8" }),
     float32: await start({ DTYPE: "float32", MODEL_PATH: fullModel }),
   };
-  for (const target of [peer, meshes.int8, meshes.float32]) {
+  for (const target of [peer, bareServer, meshes.int8, meshes.float32]) {
     await loadServer(target, singleTexts(16), 2);
   }
-  return { peer, meshes };
+  return { peer, bareServer, meshes };
 }
 
-async function fight(peer: Target, meshes: Meshes, callers: number): Promise<Duel[]> {
+async function fight(
+  peer: Target,
+  bareServer: Target,
+  meshes: Meshes,
+  callers: number,
+): Promise<Duel[]> {
   const fought: Record<Weights, Round[]> = { int8: [], float32: [] };
   for (let round = 0; round < rounds; round += 1) {
     for (const weights of ["int8", "float32"] as const) {
@@ -91,9 +101,10 @@ async function fight(peer: Target, meshes: Meshes, callers: number): Promise<Due
         patience.measure(() => loadServer(target, singleTexts(callers), seconds));
       const ofPeer = await load(peer);
       const ofMesh = await load(meshes[weights]);
-      fought[weights].push({ peer: ofPeer, mesh: ofMesh });
-      const [a, b] = [ofPeer.textsPerSecond, ofMesh.textsPerSecond];
-      console.error(`c=${callers} ${weights}: peer ${a.toFixed(0)}/s, mesh ${b.toFixed(0)}/s`);
+      const ofBare = weights === "int8" ? await load(bareServer) : undefined;
+      fought[weights].push({ peer: ofPeer, mesh: ofMesh, bare: ofBare });
+      const [a, b, c] = [ofPeer, ofMesh, ofBare].map((x) => x?.textsPerSecond.toFixed(0) ?? "-");
+      console.error(`c=${callers} ${weights}: peer ${a}/s, mesh ${b}/s, bare server ${c}/s`);
     }
   }
   return [

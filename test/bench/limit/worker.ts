@@ -1,9 +1,10 @@
 // One session of the bare loop: batches of token ids, no queue, no tokenizer, no network.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { InferenceSession, type Tensor } from "onnxruntime-node";
 import { sessionOptions } from "../../../services/inference/workers/session-options.js";
 import type { Batch } from "./batches.js";
+import { toFeeds } from "./feeds.js";
 
 export interface LimitSetup {
   readonly file: string;
@@ -40,19 +41,3 @@ parentPort?.on("message", async ({ batches, seconds, turns }: LimitRun) => {
   parentPort?.postMessage("done");
 });
 parentPort?.postMessage("ready");
-
-function toFeeds(batch: Batch): Record<string, Tensor> {
-  const longest = Math.max(...batch.map(({ length }) => length));
-  const shape = [batch.length, longest];
-  const padded = (toValue: (id: number | undefined) => number) => {
-    const rows = batch.flatMap((ids) =>
-      Array.from({ length: longest }, (_, i) => BigInt(toValue(ids[i]))),
-    );
-    return new Tensor("int64", BigInt64Array.from(rows), shape);
-  };
-  return {
-    input_ids: padded((id) => id ?? 0),
-    attention_mask: padded((id) => (id === undefined ? 0 : 1)),
-    token_type_ids: padded(() => 0),
-  };
-}
