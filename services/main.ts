@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { ConfigError, readConfig, type Schema } from "../lib/config.js";
 import { MeshError } from "../lib/errors.js";
@@ -33,12 +32,6 @@ const schemas = {
   inference: inferenceSchema,
   ratelimit: ratelimitSchema,
 };
-
-/**
- * V8 would make objects of a kind that once lived for long (a schema's results while the process began) among the old ones
- * from then on, where those of a request keep all they point to until the next full collection. See ARCHITECTURE.md.
- */
-setFlagsFromString("--no-allocation-site-pretenuring");
 
 /** A process that does not end by itself after its own deadlines is a bug; it must not become an outage. */
 const stuckMsMax = 10_000;

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { post } from "./support/clients.js";
 import { startMesh } from "./support/mesh-process.js";
 
 /** Requests before those that count: code is compiled, connections are made, V8 learns what lives for long. */
@@ -33,7 +34,9 @@ function testGrowingOld(
       const ask = (count: number) =>
         inTurns(callers, count, async () => {
           number += 1;
-          await embed(url, kind === "remembered" ? "the same text" : `text number ${number}`);
+          const inputs = kind === "remembered" ? "the same text" : `text number ${number}`;
+          const { status, json } = await post(url, { inputs });
+          assert.equal(status, 200, JSON.stringify(json));
         });
       await ask(requestsBefore);
       const before = collectionsIn(mesh.gateway.printed.stdout);
@@ -58,12 +61,6 @@ async function inTurns(width: number, count: number, step: () => Promise<void>):
     }
   };
   await Promise.all(Array.from({ length: width }, goOn));
-}
-
-async function embed(url: string, inputs: string): Promise<void> {
-  const headers = { "content-type": "application/json" };
-  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify({ inputs }) });
-  assert.equal(answer.status, 200, await answer.text());
 }
 
 /** Bytes that each collection of a young generation made old, in all threads. */
