@@ -1,7 +1,8 @@
 """Writes the integer model as ONNX, with the nodes that ONNX Runtime's CPU kernels are best at.
 
-They are its fused ones (QAttention, MatMulIntegerToFloat, Gelu), except SkipLayerNormalization, whose CPU kernel is
-slower than Add and LayerNormalization: load the file with graph optimisation level `basic`, which does not put it back.
+They are its fused ones (MatMulIntegerToFloat, Attention, Gelu), except two whose CPU kernels are slower than the nodes
+they stand for: SkipLayerNormalization (load the file with graph optimisation level `basic`, which does not put it back)
+and QAttention, which multiplies the queries, keys and values of each head of each text by themselves.
 """
 
 import numpy as np
@@ -52,8 +53,8 @@ class _Writer:
             ],
             self.constants,
         )
-        versions = [helper.make_opsetid("", 17), helper.make_opsetid(FUSED, 1)]
-        return helper.make_model(graph, opset_imports=versions, ir_version=9, producer_name="arrowmesh quantize")
+        versions = [helper.make_opsetid("", 23), helper.make_opsetid(FUSED, 1)]
+        return helper.make_model(graph, opset_imports=versions, ir_version=11, producer_name="arrowmesh quantize")
 
     def embeddings(self, encoder, words, scales):
         self.constant("zero", np.array([0], np.int64)), self.constant("one", np.array([1], np.int64))
@@ -67,40 +68,54 @@ class _Writer:
         self.node("Shape", ["input_ids"], "length", start=1, end=2)
         self.node("Slice", [self.constant("positions", encoder.positions), "zero", "length", "zero"], "position")
         x = self.norm(self.node("Add", [x, "position"], "embedding"), encoder.norm, "embedding.norm", "embedded")
-        self.node("Cast", ["attention_mask"], "mask.int", to=TensorProto.INT32)
-        self.node("ReduceSum", ["mask.int", "one"], "lengths", keepdims=0)
+        self.mask()
         return x
 
+    def mask(self):
+        """Which tokens each token attends to, [batch, 1, sequence, sequence]: Attention wants a row for each."""
+        self.node("Cast", ["attention_mask"], "mask.bool", to=TensorProto.BOOL)
+        self.node("Unsqueeze", ["mask.bool", self.constant("one+two", np.array([1, 2], np.int64))], "mask.row")
+        self.node("Concat", ["one", "one", "length", "one"], "mask.shape", axis=0)
+        self.node("Expand", ["mask.row", "mask.shape"], "mask")
+
     def block(self, encoder, block, layer, x, name, output):
-        whole, weight, bias, scale, weight_scale, zero, weight_zero = self.rounded(layer("qkv"), x, f"{name}.qkv")
-        inputs = [whole, weight, bias, scale, weight_scale, "lengths", zero, weight_zero]
-        context = self.node("QAttention", inputs, f"{name}.context", FUSED, num_heads=encoder.heads, unidirectional=0)
+        context = self.attention(layer("qkv"), x, encoder.heads, name)
         attended = self.node("Add", [self.linear(layer("out"), context, f"{name}.out"), x], f"{name}.attended")
         x = self.norm(attended, block.after_attention, f"{name}.norm1", f"{name}.middle")
         up = self.linear(layer("up"), x, f"{name}.up", layer("down").channels)
-        down = self.linear(layer("down"), self.node("Gelu", [up], f"{name}.gelu", FUSED), f"{name}.down")
+        down = self.linear(layer("down"), self.node("Gelu", [up], f"{name}.gelu"), f"{name}.down")
         return self.norm(self.node("Add", [down, x], f"{name}.fed"), block.after_feed_forward, f"{name}.norm2", output)
 
-    def linear(self, layer, x, name, outputs=None):
-        """`outputs`: which outputs the next layer takes, and how often."""
-        whole, weight, bias, scale, weight_scale, zero, weight_zero = self.rounded(layer, x, name, outputs)
-        inputs = [whole, weight, scale, weight_scale, zero, weight_zero, bias]
-        return self.node("MatMulIntegerToFloat", inputs, f"{name}.output", FUSED)
+    def attention(self, layer, x, heads, name):
+        """Three products of the same integers cost less than one and a Split of what it gives."""
+        inputs = self.rounded(layer, x, f"{name}.qkv")
+        thirds = np.split(np.arange(layer.weight.shape[1]), 3)
+        qkv = [self.product(layer, inputs, f"{name}.{part}", third) for part, third in zip("qkv", thirds)]
+        return self.node("Attention", [*qkv, "mask"], f"{name}.context", q_num_heads=heads, kv_num_heads=heads)
 
-    def rounded(self, layer, x, name, outputs=None):
+    def linear(self, layer, x, name, outputs=None):
+        """`outputs`: which outputs the next layer takes, and how often; all of them once where it is left out."""
+        outputs = np.arange(layer.weight.shape[1]) if outputs is None else outputs
+        return self.product(layer, self.rounded(layer, x, name), name, outputs)
+
+    def rounded(self, layer, x, name):
+        """The inputs as uint8, with their scale and zero point."""
         if np.any(layer.smooth != 1):
             x = self.node("Mul", [x, self.constant(f"{name}.smooth", 1 / layer.smooth)], f"{name}.smoothed")
         scale, zero = (
             self.constant(f"{name}.scale", np.float32(layer.scale)),
             self.constant(f"{name}.zero", np.uint8(layer.zero)),
         )
-        whole = self.node("QuantizeLinear", [x, scale, zero], f"{name}.input")
-        outputs = np.arange(layer.weight.shape[1]) if outputs is None else outputs
+        return self.node("QuantizeLinear", [x, scale, zero], f"{name}.input"), scale, zero
+
+    def product(self, layer, inputs, name, outputs):
+        whole, scale, zero = inputs
         weight = self.constant(f"{name}.weight", layer.weight[:, outputs].astype(np.int8))
         weight_scale = self.constant(f"{name}.weight_scale", layer.weight_scale[outputs])
         weight_zero = self.constant(f"{name}.weight_zero", np.zeros(len(outputs), np.int8))
         bias = self.constant(f"{name}.bias", layer.bias[outputs].astype(np.float32))
-        return whole, weight, bias, scale, weight_scale, zero, weight_zero
+        factors = [whole, weight, scale, weight_scale, zero, weight_zero, bias]
+        return self.node("MatMulIntegerToFloat", factors, f"{name}.output", FUSED)
 
     def norm(self, x, norm, name, output):
         weight, bias = self.constant(f"{name}.weight", norm.weight), self.constant(f"{name}.bias", norm.bias)
@@ -112,9 +127,9 @@ class _Writer:
         else:
             # The division by the number of tokens is left out, as the vector gets length 1.
             self.node("Cast", ["attention_mask"], "mask.float", to=TensorProto.FLOAT)
-            self.node("Unsqueeze", ["mask.float", "one"], "mask.row")
-            self.node("MatMul", ["mask.row", "last_hidden_state"], "pooled.row")
+            self.node("Unsqueeze", ["mask.float", "one"], "mask.weights")
+            self.node("MatMul", ["mask.weights", "last_hidden_state"], "pooled.row")
             self.node("Squeeze", ["pooled.row", "one"], "pooled")
-        self.node("ReduceL2", ["pooled"], "norm", axes=[1], keepdims=1)
+        self.node("ReduceL2", ["pooled", "one"], "norm", keepdims=1)
         self.node("Max", ["norm", self.constant("tiny", np.float32(1e-12))], "norm.safe")
         self.node("Div", ["pooled", "norm.safe"], "sentence_embedding")

@@ -21,6 +21,9 @@ KEPT_APART = [
     "AttentionFusion", "SkipLayerNormFusion", "BiasGeluFusion", "EmbedLayerNormFusion", "MatMulAddFusion",
     "MatMulScaleFusion", "MatmulTransposeFusion", "BiasSoftmaxFusion",
 ]
+QUANTISED = {
+    "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul", "QAttention",
+}
 # fmt: on
 
 
@@ -192,7 +195,7 @@ def _load(file):
     if "input_ids" not in {i.name for i in model.graph.input}:
         raise Refusal(f"{file.name} is not BERT-like: it has no input named input_ids")
     hidden_output(_ranks(model), file.name)
-    if nodes & {"DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearMatMul", "QAttention"}:
+    if nodes & QUANTISED:
         raise Refusal(f"{file.name} is quantised already; the float32 file is needed")
     if nodes & {"Attention", "EmbedLayerNormalization", "SkipLayerNormalization", "MultiHeadAttention"}:
         raise Refusal(f"{file.name} has fused attention or layer norms; the plain export is needed")
