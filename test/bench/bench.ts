@@ -3,7 +3,13 @@ import { packageRoot } from "../../lib/package-root.js";
 import { type Mesh, type MeshKind, startMesh } from "../support/mesh-process.js";
 import { type Batch, createBatches } from "./limit/batches.js";
 import { Limit, type LimitMeasurement } from "./limit/limit.js";
-import { type Loaded, type LoadSpec, loadServer, singleTexts } from "./load-server.js";
+import {
+  type Loaded,
+  type LoadSpec,
+  loadServer,
+  singleTexts,
+  warmUpSeconds,
+} from "./load-server.js";
 import { mean } from "./measure.js";
 import type { Patience } from "./patience.js";
 import { equalLengths, mixedLengths, type TextLengths } from "./texts.js";
@@ -17,7 +23,6 @@ export interface Row {
 }
 
 const modelFolder = join(packageRoot, "models/all-MiniLM-L6-v2");
-const warmUpSeconds = 6;
 
 /** A mesh under measurement, and the limit that it is compared with. */
 export class Bench {
@@ -64,7 +69,7 @@ export class Bench {
     this.#batches = options.batches;
   }
 
-  /** Until the code of the hot paths is compiled, in each process of it: also what only runs where requests gather. */
+  /** In each process of it, also what only runs where requests gather. */
   async warmUp(mesh: Mesh): Promise<void> {
     await this.#run(singleTexts(64), mesh, warmUpSeconds);
   }

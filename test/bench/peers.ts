@@ -10,7 +10,7 @@ import { startMesh } from "../support/mesh-process.js";
 import { describeCpu } from "./cpu.js";
 import { createBatches } from "./limit/batches.js";
 import { Limit } from "./limit/limit.js";
-import { loadServer, singleTexts, type Target } from "./load-server.js";
+import { loadServer, singleTexts, type Target, warmUpSeconds } from "./load-server.js";
 import { mean } from "./measure.js";
 import { Patience } from "./patience.js";
 import { startPeer } from "./peer-process.js";
@@ -83,7 +83,7 @@ async function startAll(): Promise<{ peer: Target; bareServer: Target; meshes: M
     float32: await start({ DTYPE: "float32", MODEL_PATH: fullModel }),
   };
   for (const target of [peer, bareServer, meshes.int8, meshes.float32]) {
-    await loadServer(target, singleTexts(16), 2);
+    await loadServer(target, singleTexts(64), warmUpSeconds);
   }
   return { peer, bareServer, meshes };
 }
