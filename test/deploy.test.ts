@@ -8,6 +8,7 @@ import { gatewaySchema } from "../services/gateway/config.js";
 import { inferenceSchema } from "../services/inference/config.js";
 import { ratelimitSchema } from "../services/ratelimit/config.js";
 import { tokenizerSchema } from "../services/tokenizer/config.js";
+import { nodeOptions } from "./support/mesh-process.js";
 import { run } from "./support/programs.js";
 
 const schemas = {
@@ -197,6 +198,13 @@ test("every variable that deploy/ sets is a field of some schema", () => {
     [...new Set(set)].filter((name) => !known.has(name) && !name.startsWith("OTEL_")),
     [],
   );
+});
+
+test("npm start gives Node the image's memory options", () => {
+  const { scripts } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"));
+  const options = nodeOptions.filter((option) => option.startsWith("--max-"));
+  ok(options.length > 0, nodeOptions.join(" "));
+  for (const option of options) ok(scripts.start.includes(` ${option} `), option);
 });
 
 test("what the Dockerfile copies exists and reaches the builder", () => {

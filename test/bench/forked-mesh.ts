@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../support/free-port.js";
-import { quickStart } from "../support/mesh-process.js";
+import { nodeOptions, quickStart } from "../support/mesh-process.js";
 import { type LoadSpec, loadServer } from "./load-server.js";
 
 /** A mesh in a process of its own that answers what it is asked. */
@@ -15,6 +15,7 @@ export interface ForkedMesh {
 /** Starts `file` of this folder, which tells its port once it serves, and ends when it is left alone. */
 export async function forkMesh(file: string, env: NodeJS.ProcessEnv): Promise<ForkedMesh> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+    execArgv: nodeOptions,
     env: { ...process.env, ...quickStart, ...env, PORT: String(await freePort()) },
   });
   const exited = once(child, "exit");

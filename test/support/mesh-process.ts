@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "../../lib/package-root.js";
@@ -31,6 +32,8 @@ export interface Mesh {
 }
 
 const main = join(packageRoot, "dist/services/main.js");
+/** Options of Node, those of the image. */
+export const nodeOptions = readEntrypoint().slice(1, -1);
 /** No measurement of what is fastest, which takes seconds. */
 export const quickStart = {
   LOG_LEVEL: "warn",
@@ -85,7 +88,7 @@ async function startProcess(
   port: number,
   env: NodeJS.ProcessEnv,
 ): Promise<RoleProcess> {
-  const child = spawn(process.execPath, ["--enable-source-maps", main, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, main, ...args], {
     env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -139,4 +142,12 @@ async function stopProcess(child: ChildProcess, exited: Promise<number | null>):
   child.kill("SIGKILL");
   await exited;
   throw new Error(`process ${child.pid} did not end within ${stopMsMax} ms of SIGTERM`);
+}
+
+/** Of the image: node, its options and the program. */
+function readEntrypoint(): string[] {
+  const dockerfile = readFileSync(join(packageRoot, "deploy/Dockerfile"), "utf8");
+  const command = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1];
+  if (command === undefined) throw new Error("deploy/Dockerfile has no ENTRYPOINT");
+  return JSON.parse(command) as string[];
 }
