@@ -75,8 +75,13 @@ export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
+  let isClosing = false;
   return {
     accept(socket) {
+      if (isClosing) {
+        socket.destroy();
+        return;
+      }
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       injector.injectConnection(socket);
@@ -84,15 +89,21 @@ export function createGrpcServer(options: GrpcServerOptions): Acceptor & {
     goAway: (waitMs) => injector.drain(waitMs),
     close: (waitMs) =>
       new Promise((resolve) => {
+        isClosing = true;
+        // Each connection ends with its last call. The library says so too soon on Node 24 and later, whose servers close
+        // their sessions themselves, and its `forceShutdown` knows no connections while channelz is off.
+        server.tryShutdown(() => {});
         const cancel = options.clock.at(options.clock.nowMs() + waitMs, () => {
-          // The library's `forceShutdown` knows no connections while channelz is off.
           for (const socket of sockets) socket.destroy();
           resolve();
         });
-        server.tryShutdown(() => {
+        const end = (): void => {
+          if (sockets.size > 0) return;
           cancel();
           resolve();
-        });
+        };
+        for (const socket of sockets) socket.once("close", end);
+        end();
       }),
   };
 }
