@@ -45,7 +45,11 @@ const stopMsMax = 30_000;
 const internalRoles = ["tokenizer", "inference", "ratelimit"] as const;
 
 /** The whole mesh as real processes on free ports of this machine: one, or one for each service. */
-export async function startMesh(kind: MeshKind, env: NodeJS.ProcessEnv = {}): Promise<Mesh> {
+export async function startMesh(
+  kind: MeshKind,
+  env: NodeJS.ProcessEnv = {},
+  options: readonly string[] = nodeOptions,
+): Promise<Mesh> {
   const roles: Partial<Record<InternalRole, RoleProcess>> = {};
   const started: RoleProcess[] = [];
   const stop = async (): Promise<void> => {
@@ -54,7 +58,9 @@ export async function startMesh(kind: MeshKind, env: NodeJS.ProcessEnv = {}): Pr
   try {
     const addresses: NodeJS.ProcessEnv = {};
     if (kind === "four") {
-      const processes = await Promise.all(internalRoles.map((role) => startRole(role, env)));
+      const processes = await Promise.all(
+        internalRoles.map((role) => startRole(role, env, options)),
+      );
       started.push(...processes);
       for (const [index, role] of internalRoles.entries()) {
         const process = processes[index] as RoleProcess;
@@ -64,7 +70,8 @@ export async function startMesh(kind: MeshKind, env: NodeJS.ProcessEnv = {}): Pr
     }
     const port = await freePort();
     const args = kind === "one" ? ["serve"] : ["serve", "gateway"];
-    const gateway = await startProcess(args, port, { ...addresses, ...env, PORT: String(port) });
+    const gatewayEnv = { ...addresses, ...env, PORT: String(port) };
+    const gateway = await startProcess([...options, main, ...args], port, gatewayEnv);
     started.push(gateway);
     return { url: gateway.url, gateway, roles, stop };
   } catch (error) {
@@ -77,10 +84,14 @@ export async function startMesh(kind: MeshKind, env: NodeJS.ProcessEnv = {}): Pr
 export async function startRole(
   role: InternalRole,
   env: NodeJS.ProcessEnv = {},
+  options: readonly string[] = nodeOptions,
 ): Promise<RoleProcess> {
   const name = `${role.toUpperCase()}_PORT`;
   const port = Number(env[name] ?? (await freePort()));
-  return await startProcess(["serve", role], port, { ...env, [name]: String(port) });
+  return await startProcess([...options, main, "serve", role], port, {
+    ...env,
+    [name]: String(port),
+  });
 }
 
 async function startProcess(
@@ -88,7 +99,7 @@ async function startProcess(
   port: number,
   env: NodeJS.ProcessEnv,
 ): Promise<RoleProcess> {
-  const child = spawn(process.execPath, [...nodeOptions, main, ...args], {
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
