@@ -71,7 +71,7 @@ export async function startMesh(
     const port = await freePort();
     const args = kind === "one" ? ["serve"] : ["serve", "gateway"];
     const gatewayEnv = { ...addresses, ...env, PORT: String(port) };
-    const gateway = await startProcess([...options, main, ...args], port, gatewayEnv);
+    const gateway = await startProcess(args, { port, env: gatewayEnv, options });
     started.push(gateway);
     return { url: gateway.url, gateway, roles, stop };
   } catch (error) {
@@ -88,18 +88,24 @@ export async function startRole(
 ): Promise<RoleProcess> {
   const name = `${role.toUpperCase()}_PORT`;
   const port = Number(env[name] ?? (await freePort()));
-  return await startProcess([...options, main, "serve", role], port, {
-    ...env,
-    [name]: String(port),
-  });
+  const roleEnv = { ...env, [name]: String(port) };
+  return await startProcess(["serve", role], { port, env: roleEnv, options });
 }
 
 async function startProcess(
   args: readonly string[],
-  port: number,
-  env: NodeJS.ProcessEnv,
+  {
+    port,
+    env,
+    options,
+  }: {
+    readonly port: number;
+    readonly env: NodeJS.ProcessEnv;
+    /** Of Node. */
+    readonly options: readonly string[];
+  },
 ): Promise<RoleProcess> {
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [...options, main, ...args], {
     env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
